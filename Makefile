@@ -1,0 +1,30 @@
+# Everything a newcomer needs: `make run` in a fresh clone starts the service.
+
+.PHONY: help run test lint bench cargo postgres
+.DEFAULT_GOAL := help
+
+# An installation of Rust that this shell has not picked up yet still counts.
+CARGO := $(shell command -v cargo || command -v "$(HOME)/.cargo/bin/cargo")
+
+help: ## List these targets
+	@sed -n 's/^\([a-z]*\):.* ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
+
+run: cargo postgres ## Start the service on its own database (options: make run ARGS="--listen 127.0.0.1:9090")
+	$(CARGO) run --release --locked -- serve $(ARGS)
+
+test: cargo postgres ## Run all tests
+	$(CARGO) test --workspace --locked
+
+lint: cargo ## Check formatting, lints and documentation
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+bench: cargo postgres ## Measure
+	$(CARGO) bench --locked
+
+cargo:
+	@test -n "$(CARGO)" || { echo "Rust is missing: install it from https://rustup.rs, then try again." >&2; exit 1; }
+
+postgres:
+	@.ci/install-postgres

@@ -1,0 +1,35 @@
+//! What the log and the command bus ask of an aggregate, beyond what `cqrs-es` asks.
+//!
+//! `cqrs_es::Aggregate` handles a command asynchronously and with services. Ours need neither: a decision is a pure
+//! function of state and command, so that the appender can make it while it holds the head of the log.
+
+use crate::{Claim, Event, personal::PersonalField};
+
+/// An aggregate whose decisions are pure.
+pub trait EventSourced:
+    cqrs_es::Aggregate<
+        Command: Send + Sync + 'static,
+        Event: Into<Event> + TryFrom<Event> + 'static,
+        Error: Send + Sync + 'static,
+        Services = (),
+    > + Clone
+    + 'static
+{
+    /// The shape of the state in a snapshot. Raise it when the state changes: older snapshots are then ignored.
+    const STATE_VERSION: i32;
+
+    /// What happens because of `command`. No events: it is already so, and nothing is recorded.
+    ///
+    /// # Errors
+    /// The domain's refusal.
+    fn decide(&self, command: &Self::Command) -> Result<Vec<Self::Event>, Self::Error>;
+
+    /// The state after `event`. Never fails: what is in the log has happened.
+    fn evolve(&mut self, event: &Self::Event);
+
+    /// What must be free across all streams for `command` to be accepted.
+    fn claims(command: &Self::Command) -> Vec<Claim>;
+
+    /// The personal data in the state, which a snapshot seals.
+    fn personal(&mut self) -> Option<&mut dyn PersonalField>;
+}

@@ -1,0 +1,116 @@
+//! Every event of every aggregate, as one type: what projections fold.
+
+use serde::Serialize;
+
+use crate::{
+    organization::OrganizationEvent,
+    personal::PersonalField,
+    user::{User, UserEvent},
+};
+use cqrs_es::Aggregate;
+
+/// A fact of some aggregate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Event {
+    /// Of a user's stream.
+    User(UserEvent),
+    /// Of an organisation's stream.
+    Organization(OrganizationEvent),
+}
+
+impl Event {
+    /// The aggregate's type, as the log names it.
+    #[must_use]
+    pub fn aggregate_type(&self) -> &'static str {
+        match self {
+            Self::User(_) => User::TYPE,
+            Self::Organization(_) => crate::organization::Organization::TYPE,
+        }
+    }
+
+    /// The event's type, as the log names it.
+    #[must_use]
+    pub fn event_type(&self) -> &'static str {
+        match self {
+            Self::User(event) => event.name(),
+            Self::Organization(event) => event.name(),
+        }
+    }
+
+    /// The shape of the event's JSON that this code writes.
+    #[must_use]
+    pub fn schema_version(&self) -> i32 {
+        match self {
+            Self::User(_) => UserEvent::SCHEMA_VERSION,
+            Self::Organization(_) => OrganizationEvent::SCHEMA_VERSION,
+        }
+    }
+
+    /// The personal data in the event.
+    pub fn personal(&mut self) -> Option<&mut dyn PersonalField> {
+        match self {
+            Self::User(event) => event.personal(),
+            Self::Organization(_) => None,
+        }
+    }
+
+    /// Reads an event of `aggregate_type` from its JSON, in the shape that this code writes.
+    ///
+    /// # Errors
+    /// The bytes are not an event of that aggregate.
+    pub fn from_json(aggregate_type: &str, payload: &[u8]) -> Result<Self, UnknownEvent> {
+        if aggregate_type == User::TYPE {
+            Ok(Self::User(serde_json::from_slice(payload)?))
+        } else if aggregate_type == crate::organization::Organization::TYPE {
+            Ok(Self::Organization(serde_json::from_slice(payload)?))
+        } else {
+            Err(UnknownEvent::AggregateType(aggregate_type.to_owned()))
+        }
+    }
+}
+
+/// Bytes of the log that this code cannot read as an event.
+#[derive(Debug, thiserror::Error)]
+pub enum UnknownEvent {
+    /// No aggregate has this name.
+    #[error("the log has an event of the unknown aggregate type {0:?}")]
+    AggregateType(String),
+    /// The JSON is not that of any known event.
+    #[error("an event's payload cannot be read")]
+    Payload(#[from] serde_json::Error),
+}
+
+impl From<UserEvent> for Event {
+    fn from(event: UserEvent) -> Self {
+        Self::User(event)
+    }
+}
+
+impl From<OrganizationEvent> for Event {
+    fn from(event: OrganizationEvent) -> Self {
+        Self::Organization(event)
+    }
+}
+
+impl TryFrom<Event> for UserEvent {
+    type Error = Event;
+
+    fn try_from(event: Event) -> Result<Self, Event> {
+        match event {
+            Event::User(event) => Ok(event),
+            Event::Organization(_) => Err(event),
+        }
+    }
+}
+
+impl TryFrom<Event> for OrganizationEvent {
+    type Error = Event;
+
+    fn try_from(event: Event) -> Result<Self, Event> {
+        match event {
+            Event::Organization(event) => Ok(event),
+            Event::User(_) => Err(event),
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What happened: the domain, the event log, and the vault that keeps personal data erasable.
+//!
+//! Read in this order: [`user`] decides (pure, no clock, no randomness, no database), [`log`] records what was
+//! decided, [`vault`] seals what belongs to a person. The crate knows nothing of who reads the events.
+
+pub mod aggregate;
+pub mod claim;
+pub mod clock;
+pub mod envelope;
+pub mod event;
+pub mod ids;
+pub mod log;
+pub mod organization;
+pub mod personal;
+pub mod user;
+pub mod vault;
+
+pub use aggregate::EventSourced;
+pub use claim::Claim;
+pub use envelope::{Actor, Metadata, Origin, Recorded};
+pub use event::Event;
+pub use personal::Personal;

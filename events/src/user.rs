@@ -1,0 +1,33 @@
+//! The user: what may be asked of one ([`UserCommand`]), what then happens ([`UserEvent`]), and what refuses it
+//! ([`UserError`]). Pure: time, identifiers and randomness come in with the commands.
+
+mod aggregate;
+mod command;
+mod decide;
+mod display_name;
+mod email_address;
+mod error;
+mod event;
+mod evolve;
+mod invalid_field;
+mod password;
+mod person;
+mod role;
+mod session;
+mod state;
+mod status;
+mod username;
+
+pub use command::{CreateUser, StartSession, UserCommand};
+pub use display_name::DisplayName;
+pub use email_address::EmailAddress;
+pub use error::UserError;
+pub use event::UserEvent;
+pub use invalid_field::InvalidField;
+pub use password::{NewPassword, PasswordPolicy};
+pub use person::{Person, ProfileChange};
+pub use role::Role;
+pub use session::{EndReason, Scope, SecretHash, Session, SessionId};
+pub use state::{Account, User};
+pub use status::{ActivationCause, LoginType, Status};
+pub use username::Username;

@@ -1,0 +1,80 @@
+//! The user as `cqrs-es` and the command bus see it. Thin: the rules are in `decide` and `evolve`.
+
+use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
+
+use super::{User, UserCommand, UserError, UserEvent, decide::decide, evolve::evolve};
+use crate::{Claim, EventSourced, personal::PersonalField};
+
+impl Aggregate for User {
+    const TYPE: &'static str = "user";
+    type Command = UserCommand;
+    type Event = UserEvent;
+    type Error = UserError;
+    type Services = ();
+
+    async fn handle(&mut self, command: UserCommand, (): &(), sink: &EventSink<Self>) -> Result<(), UserError> {
+        for event in decide(self, &command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: UserEvent) {
+        evolve(self, &event);
+    }
+}
+
+impl DomainEvent for UserEvent {
+    fn event_type(&self) -> String {
+        self.name().to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        Self::SCHEMA_VERSION.to_string()
+    }
+}
+
+impl EventSourced for User {
+    const STATE_VERSION: i32 = 1;
+
+    fn decide(&self, command: &UserCommand) -> Result<Vec<UserEvent>, UserError> {
+        decide(self, command)
+    }
+
+    fn evolve(&mut self, event: &UserEvent) {
+        evolve(self, event);
+    }
+
+    fn claims(command: &UserCommand) -> Vec<Claim> {
+        match command {
+            UserCommand::CreateUser(wish) => {
+                let mut claims = vec![
+                    Claim::Email(wish.person.email.key()),
+                    Claim::Username(wish.person.username.key()),
+                ];
+                if wish.first {
+                    claims.push(Claim::FirstUser);
+                }
+                claims
+            }
+            UserCommand::ChangeProfile(change) => {
+                let username = change.username.iter();
+                username.map(|name| Claim::Username(name.key())).collect()
+            }
+            UserCommand::AssignRoles(_)
+            | UserCommand::SuspendUser
+            | UserCommand::ActivateUser(_)
+            | UserCommand::DeleteUser
+            | UserCommand::RehashPassword { .. }
+            | UserCommand::StartSession(_)
+            | UserCommand::EndSession { .. } => Vec::new(),
+        }
+    }
+
+    fn personal(&mut self) -> Option<&mut dyn PersonalField> {
+        match self {
+            Self::Live(account) => Some(&mut account.person),
+            Self::Absent | Self::Deleted | Self::Erased => None,
+        }
+    }
+}

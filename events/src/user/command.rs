@@ -1,0 +1,72 @@
+//! What may be asked of a user.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{ActivationCause, EndReason, LoginType, Person, ProfileChange, Role, Session, SessionId, Status};
+
+/// A wish, which may be refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserCommand {
+    /// Let there be this user.
+    CreateUser(CreateUser),
+    /// Change what is given of the profile.
+    ChangeProfile(ProfileChange),
+    /// Hold exactly these roles.
+    AssignRoles(BTreeSet<Role>),
+    /// Keep the user out.
+    SuspendUser,
+    /// Let the user in (again).
+    ActivateUser(ActivationCause),
+    /// Remove the user, freeing e-mail address and username.
+    DeleteUser,
+    /// The stored hash was renewed under other parameters; the password stays.
+    RehashPassword {
+        /// Algorithm and cost of the new hash.
+        scheme: String,
+        /// The revision of the password that was verified: another since then makes the new hash worthless.
+        revision: i64,
+    },
+    /// Sign in.
+    StartSession(StartSession),
+    /// Sign out.
+    EndSession {
+        /// The session to end.
+        session_id: SessionId,
+        /// Why.
+        reason: EndReason,
+    },
+}
+
+/// The user to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateUser {
+    /// Who it is.
+    pub person: Person,
+    /// How they sign in.
+    pub login_type: LoginType,
+    /// Active, or dormant until they come.
+    pub status: Status,
+    /// Their roles in the whole service.
+    pub roles: BTreeSet<Role>,
+    /// The organisations that they belong to.
+    pub organizations: Vec<Uuid>,
+    /// Algorithm and cost of the password's hash, if they have one. The hash itself goes to the vault.
+    pub password_scheme: Option<String>,
+    /// Only if there is nobody yet.
+    pub first: bool,
+}
+
+/// The session to be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartSession {
+    /// The session.
+    pub session: Session,
+    /// The revision of the password that was verified, if it was one: a session must not come of a password that was
+    /// replaced while it was being verified.
+    pub password_revision: Option<i64>,
+    /// Now.
+    pub at: DateTime<Utc>,
+}

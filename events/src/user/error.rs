@@ -1,0 +1,35 @@
+//! Why a user's command is refused.
+
+use super::Status;
+
+/// A refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UserError {
+    /// The stream has a user already, perhaps a deleted one: identifiers are never used again.
+    #[error("this user exists already")]
+    AlreadyExists,
+    /// There is no such user (any more).
+    #[error("there is no such user")]
+    NotFound,
+    /// New users are active or dormant.
+    #[error("a new user cannot be {}", .0.name())]
+    StatusNotAllowed(Status),
+    /// A token is no way to sign in.
+    #[error("a user cannot sign in by token")]
+    LoginTypeNotAllowed,
+    /// A password goes with the login type that uses it, and only with that.
+    #[error("a password is needed exactly when the login type is password")]
+    PasswordMismatch,
+    /// Owners lose their role first.
+    #[error("an owner cannot be suspended: remove the owner role first")]
+    OwnerCannotBeSuspended,
+    /// The user may not come in.
+    #[error("the user is suspended")]
+    Suspended,
+    /// Another session has this identifier.
+    #[error("this session exists already")]
+    SessionExists,
+    /// The password was replaced while it was being verified.
+    #[error("the password has changed meanwhile")]
+    CredentialsChanged,
+}

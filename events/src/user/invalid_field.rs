@@ -1,0 +1,78 @@
+//! Why a field was refused.
+//!
+//! One shape for every field: the API answers it as an entry of `validations`, and a provider's
+//! claim that breaks a rule is logged with it. It says which rule was broken in words a person can act on.
+
+use thiserror::Error;
+
+/// How much of a refused value is repeated: enough to recognise it, too little to fill a log with.
+const ECHOED_CHARS: usize = 64;
+
+/// A value that breaks the rule of its field.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{field}: {detail}")]
+pub struct InvalidField {
+    /// The field as the API spells it: `username`, `email`, `name` or `password`.
+    pub field: &'static str,
+    /// The tag of the broken rule: `required`, `email`, `username`, `user_real_name` or `password`.
+    pub rule: &'static str,
+    /// A sentence for people: the rule and, unless it is a secret, the beginning of the value.
+    pub detail: String,
+}
+
+impl InvalidField {
+    pub(super) fn required(field: &'static str) -> Self {
+        Self::secret(field, "required", "must not be empty")
+    }
+
+    pub(super) fn new(
+        field: &'static str,
+        rule: &'static str,
+        predicate: &str,
+        value: &str,
+    ) -> Self {
+        let value = shortened(value);
+        Self {
+            field,
+            rule,
+            // Quoted and escaped: a line break in the value must not become one in a log.
+            detail: format!("The {field} {predicate}, but is {value:?}."),
+        }
+    }
+
+    /// Like [`InvalidField::new`], without the value.
+    pub(super) fn secret(field: &'static str, rule: &'static str, predicate: &str) -> Self {
+        Self {
+            field,
+            rule,
+            detail: format!("The {field} {predicate}."),
+        }
+    }
+}
+
+fn shortened(value: &str) -> String {
+    match value.char_indices().nth(ECHOED_CHARS) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_detail_names_the_rule_and_the_value() {
+        let error = InvalidField::new("email", "email", "must be an e-mail address", "ada\n");
+        assert_eq!(
+            error.to_string(),
+            r#"email: The email must be an e-mail address, but is "ada\n"."#
+        );
+    }
+
+    #[test]
+    fn a_long_value_is_cut_between_characters() {
+        let error = InvalidField::new("name", "user_real_name", "must be short", &"é".repeat(65));
+        assert!(error.detail.ends_with(&format!("\"{}…\".", "é".repeat(64))));
+    }
+}

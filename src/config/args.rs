@@ -1,0 +1,136 @@
+//! The options as flags. The same struct is what the file and the environment are read into.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AccessUrl, AuthmethodsFormat, DatabaseUrl, HumanDuration, LogFormat, Network, Secret,
+    database_url::serialize_exposed,
+};
+
+/// Every option as it may be given: or not.
+///
+/// Serializing it exposes the password in `database_url`, because that is how flags become part of the configuration.
+#[derive(Clone, Debug, Default, clap::Args, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Args {
+    /// Address and port to serve HTTP on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Postgres to use, as `postgres://user:password@host/database`.
+    ///
+    /// Other users of the machine can see flags: a password is better kept in the environment or the file.
+    #[arg(long, value_name = "URL", help_heading = "Database")]
+    #[serde(serialize_with = "serialize_exposed")]
+    pub database_url: Option<DatabaseUrl>,
+    /// Folder of the private Postgres that is used when there is no database URL
+    #[arg(long, value_name = "DIR", help_heading = "Database")]
+    pub data_dir: Option<PathBuf>,
+    /// Folder of initdb and postgres, when they are not to be looked for
+    #[arg(long, value_name = "DIR", help_heading = "Database")]
+    pub postgres_bin: Option<PathBuf>,
+    /// Connections to Postgres to hold at most [default: 20]
+    #[arg(long, value_name = "NUMBER", help_heading = "Database")]
+    pub database_connections: Option<u32>,
+    /// Whether to prepare statements: false for connection poolers that cannot serve them [default: true]
+    #[arg(long, value_name = "BOOL", help_heading = "Database")]
+    pub statement_cache: Option<bool>,
+    /// File with the key that seals personal data: 32 bytes in base64
+    #[arg(long, value_name = "FILE", help_heading = "Database")]
+    pub master_key_file: Option<PathBuf>,
+    /// The key that seals personal data. Never a flag, because other users of the machine can see flags.
+    #[arg(skip)]
+    #[serde(skip_serializing)]
+    pub master_key: Option<Secret<[u8; 32]>>,
+    /// Address by which browsers reach the service, such as `https://rollcall.example.com`
+    #[arg(long, value_name = "URL", help_heading = "HTTP")]
+    pub access_url: Option<AccessUrl>,
+    /// Networks of the proxies that may say where a request came from, such as `10.0.0.0/8,fd00::/8`
+    #[arg(
+        long,
+        value_name = "CIDR",
+        value_delimiter = ',',
+        help_heading = "HTTP"
+    )]
+    pub trusted_proxies: Option<Vec<Network>>,
+    /// Whether to send cookies over https only [default: true if the access URL is https]
+    #[arg(long, value_name = "BOOL", help_heading = "HTTP")]
+    pub secure_cookies: Option<bool>,
+    /// Largest body of a request, in bytes [default: 1048576]
+    #[arg(long, value_name = "BYTES", help_heading = "HTTP")]
+    pub body_limit: Option<usize>,
+    /// How the ways to sign in are listed [default: flags]
+    #[arg(long, value_name = "FORMAT", help_heading = "HTTP")]
+    pub authmethods_format: Option<AuthmethodsFormat>,
+    /// Name of the organization that new users join [default: default]
+    #[arg(long, value_name = "NAME", help_heading = "Users and sessions")]
+    pub default_organization: Option<String>,
+    /// How long a session lives after its last use, such as `90m` or `30d` [default: 24h]
+    #[arg(long, value_name = "DURATION", help_heading = "Users and sessions")]
+    pub session_duration: Option<HumanDuration>,
+    /// How long a session lives at most [default: 30d]
+    #[arg(long, value_name = "DURATION", help_heading = "Users and sessions")]
+    pub session_max_age: Option<HumanDuration>,
+    /// Whether users can sign in by password [default: true]
+    #[arg(long, value_name = "BOOL", help_heading = "Passwords")]
+    pub password_login: Option<bool>,
+    /// Weakest password to accept, from 0 (any) to 4 [default: 2]
+    #[arg(long, value_name = "SCORE", help_heading = "Passwords")]
+    pub password_minimum_score: Option<u8>,
+    /// Memory that hashing one password takes, in KiB [default: 19456]
+    #[arg(long, value_name = "KIB", help_heading = "Passwords")]
+    pub argon2_memory_kib: Option<u32>,
+    /// How often hashing a password goes over that memory [default: 2]
+    #[arg(long, value_name = "NUMBER", help_heading = "Passwords")]
+    pub argon2_passes: Option<u32>,
+    /// Into how many lanes that memory is split [default: 1]
+    #[arg(long, value_name = "NUMBER", help_heading = "Passwords")]
+    pub argon2_lanes: Option<u32>,
+    /// Passwords to hash at once [default: the number of processors]
+    #[arg(long, value_name = "NUMBER", help_heading = "Passwords")]
+    pub hashing_workers: Option<usize>,
+    /// Form of log lines [default: text]
+    #[arg(long, value_name = "FORMAT", help_heading = "Logging")]
+    pub log_format: Option<LogFormat>,
+    /// Which log lines to write, such as `info` or `rollcall=debug,sqlx=warn` [default: info]
+    #[arg(long, value_name = "FILTER", help_heading = "Logging")]
+    pub log: Option<String>,
+}
+
+/// The options of a command that speaks to the database and serves nothing.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct StoreArgs {
+    /// Postgres to use, as `postgres://user:password@host/database`.
+    ///
+    /// Other users of the machine can see flags: a password is better kept in the environment or the file.
+    #[arg(long, value_name = "URL", help_heading = "Database")]
+    pub database_url: Option<DatabaseUrl>,
+    /// Folder of the private Postgres that is used when there is no database URL
+    #[arg(long, value_name = "DIR", help_heading = "Database")]
+    pub data_dir: Option<PathBuf>,
+    /// Folder of initdb and postgres, when they are not to be looked for
+    #[arg(long, value_name = "DIR", help_heading = "Database")]
+    pub postgres_bin: Option<PathBuf>,
+    /// File with the key that seals personal data: 32 bytes in base64
+    #[arg(long, value_name = "FILE", help_heading = "Database")]
+    pub master_key_file: Option<PathBuf>,
+}
+
+impl From<StoreArgs> for Args {
+    fn from(store: StoreArgs) -> Self {
+        let StoreArgs {
+            database_url,
+            data_dir,
+            postgres_bin,
+            master_key_file,
+        } = store;
+        Self {
+            database_url,
+            data_dir,
+            postgres_bin,
+            master_key_file,
+            ..Self::default()
+        }
+    }
+}

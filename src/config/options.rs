@@ -1,0 +1,191 @@
+//! The table of options: what each is called, and the rule that its value follows, in words that an
+//! error can end with.
+
+use std::ops::RangeInclusive;
+
+use figment::{Figment, Profile};
+
+use super::ConfigError;
+
+/// An option: its name in the file, and the form of its value.
+pub(super) struct OptionRule {
+    pub name: &'static str,
+    pub form: Form,
+}
+
+/// The form of a value. The environment holds text only, so the form also says how to read it
+/// there.
+pub(super) enum Form {
+    /// Text, and its rule in words.
+    Text(&'static str),
+    /// A whole number within these bounds.
+    Number(RangeInclusive<u64>),
+    /// `true` or `false`.
+    Switch,
+    /// Several texts (in the environment with commas between them), and their rule in words.
+    List(&'static str),
+}
+
+/// Every option, in the order in which they are listed.
+pub(super) const OPTIONS: [OptionRule; 24] = [
+    text("listen", "an IP address and a port, such as 127.0.0.1:8080"),
+    text(
+        "database_url",
+        "a URL such as postgres://user:password@host/database, with @ / ? # and spaces in the password percent-encoded",
+    ),
+    text("data_dir", "the path of a folder"),
+    text("postgres_bin", "the path of a folder"),
+    number("database_connections", 2..=10_000),
+    switch("statement_cache"),
+    text("master_key_file", "the path of a file"),
+    text("master_key", "32 bytes in base64"),
+    text(
+        "access_url",
+        "a URL such as https://rollcall.example.com, without user, query and fragment",
+    ),
+    OptionRule {
+        name: "trusted_proxies",
+        form: Form::List("a list of IP addresses or networks, such as 10.0.0.0/8"),
+    },
+    switch("secure_cookies"),
+    number("body_limit", 1_024..=1_073_741_824),
+    text("authmethods_format", "flags or objects"),
+    text(
+        "default_organization",
+        "1 to 32 letters and digits, with single hyphens between them",
+    ),
+    text(
+        "session_duration",
+        "a length of time up to 3650d, such as 90m, 24h or 30d",
+    ),
+    text(
+        "session_max_age",
+        "a length of time up to 3650d, such as 90m, 24h or 30d",
+    ),
+    switch("password_login"),
+    number("password_minimum_score", 0..=4),
+    number("argon2_memory_kib", 8..=4_194_304),
+    number("argon2_passes", 1..=64),
+    number("argon2_lanes", 1..=64),
+    number("hashing_workers", 1..=1_024),
+    text("log_format", "text or json"),
+    text("log", "a filter such as info or rollcall=debug,sqlx=warn"),
+];
+
+const fn text(name: &'static str, rule: &'static str) -> OptionRule {
+    OptionRule {
+        name,
+        form: Form::Text(rule),
+    }
+}
+
+const fn number(name: &'static str, bounds: RangeInclusive<u64>) -> OptionRule {
+    OptionRule {
+        name,
+        form: Form::Number(bounds),
+    }
+}
+
+const fn switch(name: &'static str) -> OptionRule {
+    OptionRule {
+        name,
+        form: Form::Switch,
+    }
+}
+
+/// The option of this name.
+pub(super) fn find(name: &str) -> Option<&'static OptionRule> {
+    const { &OPTIONS }.iter().find(|option| option.name == name)
+}
+
+/// What a value of this option must be, in words.
+pub(super) fn rule(name: &str) -> String {
+    match find(name).map(|option| &option.form) {
+        Some(Form::Text(rule) | Form::List(rule)) => (*rule).to_owned(),
+        Some(Form::Number(bounds)) => {
+            format!("a whole number from {} to {}", bounds.start(), bounds.end())
+        }
+        Some(Form::Switch) => "true or false".to_owned(),
+        None => "left out".to_owned(),
+    }
+}
+
+/// Refuses numbers outside the bounds of their option.
+pub(super) fn check_bounds(given: &Figment) -> Result<(), ConfigError> {
+    for option in &OPTIONS {
+        let Form::Number(bounds) = &option.form else {
+            continue;
+        };
+        let Ok(value) = given.find_value(option.name) else {
+            continue;
+        };
+        let signed = || {
+            value
+                .to_i128()
+                .and_then(|number| u128::try_from(number).ok())
+        };
+        let number = value
+            .to_u128()
+            .or_else(signed)
+            .and_then(|number| u64::try_from(number).ok());
+        if !number.is_some_and(|number| bounds.contains(&number)) {
+            return Err(invalid(given, option.name, rule(option.name)));
+        }
+    }
+    Ok(())
+}
+
+/// Organizations are named in URLs, so their names are short and plain.
+pub(super) fn is_organization_name(name: &str) -> bool {
+    let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric());
+    name.len() <= 32 && name.split('-').all(plain)
+}
+
+/// Says that `option` must be as `rule` says, and where it was given.
+pub(super) fn invalid(given: &Figment, option: &str, rule: String) -> ConfigError {
+    ConfigError::Invalid {
+        option: option.to_owned(),
+        origin: origin(given, option),
+        rule,
+    }
+}
+
+/// Says that two options exclude each other, and where each was given.
+pub(super) fn conflict(given: &Figment, one: &'static str, other: &'static str) -> ConfigError {
+    ConfigError::Conflict {
+        one,
+        one_origin: origin(given, one),
+        other,
+        other_origin: origin(given, other),
+    }
+}
+
+/// Turns a value that could not be read into the rule that it breaks.
+pub(super) fn refused(given: &Figment, error: &figment::Error) -> ConfigError {
+    let option = error.path.first().map_or("", String::as_str);
+    invalid(given, option, rule(option))
+}
+
+/// Where an option was given. Its own default never breaks a rule alone, but may together with
+/// another option.
+fn origin(given: &Figment, option: &str) -> String {
+    given.find_metadata(option).map_or_else(
+        || "its default".to_owned(),
+        |source| source.interpolate(&Profile::Default, &[option]),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_organization_has_a_short_plain_name() {
+        for good in ["default", "A1", "two-words", &"x".repeat(32)] {
+            assert!(is_organization_name(good), "{good:?} was refused");
+        }
+        for bad in ["", "-a", "a-", "a--b", "a b", "é", "a_b", &"x".repeat(33)] {
+            assert!(!is_organization_name(bad), "{bad:?} was taken for a name");
+        }
+    }
+}

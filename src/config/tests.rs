@@ -1,0 +1,515 @@
+//! What an operator can rely on: who wins, what is refused and in which words, and that no secret
+//! is shown.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use clap::Parser;
+
+use super::{sources::Layer, *};
+
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+#[derive(Parser)]
+struct CommandLine {
+    #[command(flatten)]
+    args: Args,
+}
+
+fn flags(given: &[&str]) -> Args {
+    CommandLine::try_parse_from([&["rollcall"], given].concat())
+        .unwrap()
+        .args
+}
+
+fn variables(given: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+    given
+        .iter()
+        .map(|(name, value)| (OsString::from(name), OsString::from(value)))
+        .collect()
+}
+
+/// A file that is gone when the test is over.
+struct File(PathBuf);
+
+impl File {
+    fn new(text: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(format!("rollcall-config-{process}-{count}.toml"));
+        fs::write(&path, text).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        fs::remove_file(&self.0).ok();
+    }
+}
+
+fn load(
+    file: Option<Layer>,
+    environment: &[(&str, &str)],
+    given: &[&str],
+) -> Result<Config, String> {
+    let environment =
+        sources::environment(variables(environment)).map_err(|error| error.to_string())?;
+    sources::merge(file, environment.layer, &flags(given))
+        .and_then(|given| Config::from_figment(&given))
+        .map_err(|error| error.to_string())
+}
+
+fn from_file(text: &str) -> Result<Config, String> {
+    let file = File::new(text);
+    sources::file(Some(&file.0), &[])
+        .map_err(|error| error.to_string())
+        .and_then(|layer| load(layer, &[], &[]))
+        .map_err(|error| error.replace(&file.0.display().to_string(), "FILE"))
+}
+
+fn from_environment(given: &[(&str, &str)]) -> Result<Config, String> {
+    load(None, given, &[])
+}
+
+#[test]
+fn given_nothing_the_defaults_hold() {
+    let config = load(None, &[], &[]).unwrap();
+    assert_eq!(config, Config::default());
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.session_duration, Duration::from_hours(24));
+    assert_eq!(config.session_max_age, Duration::from_hours(30 * 24));
+}
+
+#[test]
+fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
+    let file = File::new("body_limit = 1111\nargon2_passes = 3\nargon2_lanes = 3\n");
+    let layer = sources::file(Some(&file.0), &[]).unwrap();
+    let environment = [
+        ("ROLLCALL_ARGON2_PASSES", "4"),
+        ("ROLLCALL_ARGON2_LANES", "4"),
+    ];
+    let config = load(layer, &environment, &["--argon2-lanes", "5"]).unwrap();
+    let won = (
+        config.database_connections,
+        config.body_limit,
+        config.argon2_passes,
+        config.argon2_lanes,
+    );
+    assert_eq!(won, (20, 1_111, 4, 5));
+}
+
+#[test]
+fn a_list_replaces_the_list_below_it() {
+    let environment = [("ROLLCALL_TRUSTED_PROXIES", "10.0.0.0/8, ::1")];
+    let config = from_environment(&environment).unwrap();
+    assert_eq!(
+        config.trusted_proxies,
+        ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]
+    );
+    let config = load(
+        None,
+        &environment,
+        &["--trusted-proxies", "192.168.0.1,192.168.0.2"],
+    )
+    .unwrap();
+    assert_eq!(config.trusted_proxies.len(), 2);
+    assert!(config.trusted_proxies[0].contains("192.168.0.1".parse().unwrap()));
+}
+
+/// One value of every option, none of them the default.
+const EVERY_OPTION: [(&str, &str); 22] = [
+    ("listen", "[::1]:9090"),
+    ("database_url", "postgres://ada:swordfish@db/roll"),
+    ("postgres_bin", "/opt/postgres/bin"),
+    ("database_connections", "21"),
+    ("statement_cache", "false"),
+    ("master_key", KEY),
+    ("access_url", "https://rollcall.example"),
+    ("trusted_proxies", "10.0.0.0/8"),
+    ("secure_cookies", "false"),
+    ("body_limit", "2048"),
+    ("authmethods_format", "objects"),
+    ("default_organization", "1234"),
+    ("session_duration", "2d"),
+    ("session_max_age", "60d"),
+    ("password_login", "false"),
+    ("password_minimum_score", "4"),
+    ("argon2_memory_kib", "64"),
+    ("argon2_passes", "3"),
+    ("argon2_lanes", "2"),
+    ("hashing_workers", "7"),
+    ("log_format", "json"),
+    ("log", "rollcall=debug"),
+];
+
+#[test]
+fn every_option_can_be_given_by_the_environment_and_is_listed() {
+    let names: Vec<String> = EVERY_OPTION
+        .iter()
+        .map(|(name, _)| format!("ROLLCALL_{}", name.to_ascii_uppercase()))
+        .collect();
+    let given: Vec<(&str, &str)> = names
+        .iter()
+        .zip(EVERY_OPTION)
+        .map(|(name, (_, value))| (&**name, value))
+        .collect();
+    let listed = from_environment(&given).unwrap().to_toml();
+    assert_eq!(
+        listed,
+        r#"listen = "[::1]:9090"
+database_url = "postgres://ada:(hidden)@db/roll"
+# data_dir is not set
+postgres_bin = "/opt/postgres/bin"
+database_connections = 21
+statement_cache = false
+# master_key_file is not set
+master_key = "(hidden)"
+access_url = "https://rollcall.example"
+trusted_proxies = ["10.0.0.0/8"]
+secure_cookies = false
+body_limit = 2048
+authmethods_format = "objects"
+default_organization = "1234"
+session_duration = "2d"
+session_max_age = "60d"
+password_login = false
+password_minimum_score = 4
+argon2_memory_kib = 64
+argon2_passes = 3
+argon2_lanes = 2
+hashing_workers = 7
+log_format = "json"
+log = "rollcall=debug"
+"#
+    );
+}
+
+#[test]
+fn every_option_except_the_master_key_is_also_a_flag() {
+    let names: Vec<String> = EVERY_OPTION
+        .iter()
+        .map(|(name, _)| format!("--{}", name.replace('_', "-")))
+        .collect();
+    let words: Vec<&str> = names
+        .iter()
+        .zip(EVERY_OPTION)
+        .flat_map(|(name, (_, value))| [&**name, value])
+        .collect();
+    let without_key: Vec<&str> = words
+        .chunks(2)
+        .filter(|pair| pair[0] != "--master-key")
+        .flatten()
+        .copied()
+        .collect();
+    let config = load(None, &[], &without_key).unwrap();
+    assert_eq!(
+        config.database_url.unwrap().expose(),
+        "postgres://ada:swordfish@db/roll"
+    );
+    assert!(CommandLine::try_parse_from(["rollcall", "--master-key", KEY]).is_err());
+}
+
+#[test]
+fn the_table_of_options_has_every_option_once() {
+    let listed = serde_json::to_value(Config::default()).unwrap();
+    let mut fields: Vec<&String> = listed.as_object().unwrap().keys().collect();
+    let mut table: Vec<&str> = options::OPTIONS.iter().map(|option| option.name).collect();
+    fields.sort();
+    table.sort_unstable();
+    assert_eq!(fields, table);
+}
+
+#[test]
+fn what_is_listed_can_be_loaded_again() {
+    let text = "trusted_proxies = ['10.0.0.0/8']\nhashing_workers = 3\ndata_dir = 'a\"\\b'";
+    let config = from_file(text).unwrap();
+    assert_eq!(config.data_dir.as_deref(), Some(Path::new("a\"\\b")));
+    assert_eq!(from_file(&config.to_toml()).unwrap(), config);
+}
+
+#[test]
+fn nothing_that_prints_a_configuration_shows_a_secret() {
+    let config = from_environment(&[
+        ("ROLLCALL_DATABASE_URL", "postgres://ada:swordfish@db/roll"),
+        ("ROLLCALL_MASTER_KEY", KEY),
+    ])
+    .unwrap();
+    let json = serde_json::to_string(&config).unwrap();
+    let args = format!(
+        "{:?}",
+        flags(&["--database-url", "postgres://ada:swordfish@db/roll"])
+    );
+    for shown in [config.to_toml(), format!("{config:?}"), json, args] {
+        assert!(
+            !shown.contains("swordfish") && !shown.contains(KEY),
+            "a secret shows in {shown}"
+        );
+        assert!(shown.contains("(hidden)"), "nothing is hidden in {shown}");
+    }
+    assert_eq!(config.master_key.unwrap().expose()[31], 31);
+}
+
+#[test]
+fn no_error_quotes_the_value() {
+    for (name, value) in [
+        ("DATABASE_URL", "mysql://ada:swordfish@db"),
+        ("MASTER_KEY", "swordfish"),
+    ] {
+        let error = from_environment(&[(&format!("ROLLCALL_{name}"), value)]).unwrap_err();
+        assert!(!error.contains("swordfish"), "{error}");
+    }
+}
+
+#[test]
+fn an_error_names_the_option_where_it_was_given_and_the_rule() {
+    let rule = "must be an IP address and a port, such as 127.0.0.1:8080";
+    assert_eq!(
+        from_environment(&[("ROLLCALL_LISTEN", "everywhere")]).unwrap_err(),
+        format!("the option `listen`, given by ROLLCALL_LISTEN in the environment, {rule}")
+    );
+    assert_eq!(
+        from_file("listen = 8080").unwrap_err(),
+        format!("the option `listen`, given by the file FILE, {rule}")
+    );
+    assert_eq!(
+        load(None, &[], &["--argon2-passes", "0"]).unwrap_err(),
+        "the option `argon2_passes`, given by the flag --argon2-passes, must be a whole number from 1 to 64"
+    );
+    assert_eq!(
+        from_file("trusted_proxies = ['10.0.0.0/8', 'home']").unwrap_err(),
+        "the option `trusted_proxies`, given by the file FILE, must be a list of IP addresses or networks, such as 10.0.0.0/8"
+    );
+}
+
+#[test]
+fn every_number_is_held_within_its_bounds() {
+    let bounded = options::OPTIONS
+        .iter()
+        .filter_map(|option| match &option.form {
+            options::Form::Number(bounds) => Some((option.name, bounds)),
+            _ => None,
+        });
+    for (name, bounds) in bounded {
+        let variable = format!("ROLLCALL_{}", name.to_ascii_uppercase());
+        let with = |value: String| {
+            // The most memory, so that no number of lanes asks for more.
+            let memory = ("ROLLCALL_ARGON2_MEMORY_KIB", "4194304");
+            let others: &[(&str, &str)] = if name == "argon2_memory_kib" {
+                &[]
+            } else {
+                &[memory]
+            };
+            from_environment(&[others, &[(&variable, &value)]].concat())
+        };
+        for good in [*bounds.start(), *bounds.end()] {
+            assert!(
+                with(good.to_string()).is_ok(),
+                "{name} = {good} was refused"
+            );
+        }
+        for bad in [
+            (bounds.start().wrapping_sub(1)).to_string(),
+            (bounds.end() + 1).to_string(),
+            "many".to_owned(),
+        ] {
+            let error = with(bad.clone()).expect_err(&format!("{name} = {bad} was taken"));
+            assert!(
+                error.contains(&format!("`{name}`")) && error.ends_with(&options::rule(name)),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_text_is_held_to_its_rule() {
+    for (name, bad) in [
+        ("listen", "localhost"),
+        ("database_url", "sqlite://roll"),
+        ("master_key", "c2hvcnQ="),
+        ("access_url", "rollcall.example"),
+        ("trusted_proxies", "10.0.0.0/40"),
+        ("statement_cache", "perhaps"),
+        ("secure_cookies", "2"),
+        ("password_login", "yes"),
+        ("authmethods_format", "list"),
+        ("default_organization", "two words"),
+        ("session_duration", "24"),
+        ("session_max_age", "4000d"),
+        ("log_format", "xml"),
+        ("log", "info,=="),
+    ] {
+        let variable = format!("ROLLCALL_{}", name.to_ascii_uppercase());
+        let error =
+            from_environment(&[(&variable, bad)]).expect_err(&format!("{name} = {bad} was taken"));
+        let said = format!(
+            "the option `{name}`, given by {variable} in the environment, must be {}",
+            options::rule(name)
+        );
+        assert_eq!(error, said);
+    }
+}
+
+#[test]
+fn a_session_cannot_outlive_its_greatest_age() {
+    let error = from_environment(&[("ROLLCALL_SESSION_MAX_AGE", "1h")]).unwrap_err();
+    assert_eq!(
+        error,
+        "the option `session_duration`, given by its default, must be at most session_max_age"
+    );
+}
+
+#[test]
+fn argon2_needs_memory_for_each_lane() {
+    let error = load(
+        None,
+        &[],
+        &["--argon2-memory-kib", "16", "--argon2-lanes", "3"],
+    )
+    .unwrap_err();
+    assert!(
+        error.ends_with("--argon2-memory-kib, must be at least 8 for each of argon2_lanes"),
+        "{error}"
+    );
+}
+
+#[test]
+fn options_that_exclude_each_other_are_both_named() {
+    let error = load(
+        None,
+        &[("ROLLCALL_DATA_DIR", "/srv/roll")],
+        &["--database-url", "postgres://db"],
+    )
+    .unwrap_err();
+    assert_eq!(
+        error,
+        "the options `database_url` (given by the flag --database-url) and `data_dir` (given by ROLLCALL_DATA_DIR in the \
+         environment) exclude each other: give one of them"
+    );
+    let keys = [
+        ("ROLLCALL_MASTER_KEY", KEY),
+        ("ROLLCALL_MASTER_KEY_FILE", "/srv/key"),
+    ];
+    assert!(
+        from_environment(&keys)
+            .unwrap_err()
+            .contains("exclude each other")
+    );
+}
+
+#[test]
+fn a_name_that_is_no_option_is_an_error() {
+    assert_eq!(
+        from_environment(&[("ROLLCALL_LISTN", "127.0.0.1:1")]).unwrap_err(),
+        "there is no option `listn`, yet it is given by the environment variable ROLLCALL_LISTN"
+    );
+    assert_eq!(
+        from_file("listn = '127.0.0.1:1'").unwrap_err(),
+        "there is no option `listn`, yet it is given by the file FILE"
+    );
+    assert!(
+        from_file("[http]\nlisten = '127.0.0.1:1'")
+            .unwrap_err()
+            .contains("`http`")
+    );
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_is_not_given() {
+    let config = from_environment(&[("ROLLCALL_LISTEN", ""), ("HOME", "/nowhere")]).unwrap();
+    assert_eq!(config, Config::default());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_text_is_named() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let bad = (
+        OsString::from("ROLLCALL_LOG"),
+        OsString::from_vec(vec![0xff]),
+    );
+    let error = sources::environment([bad]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the environment variable ROLLCALL_LOG is not valid UTF-8"
+    );
+}
+
+#[test]
+fn cookies_are_secure_when_browsers_come_by_https() {
+    let secure = |given: &[(&str, &str)]| from_environment(given).unwrap().secure_cookies;
+    assert!(!secure(&[]));
+    assert!(!secure(&[(
+        "ROLLCALL_ACCESS_URL",
+        "http://rollcall.example"
+    )]));
+    assert!(secure(&[(
+        "ROLLCALL_ACCESS_URL",
+        "https://rollcall.example"
+    )]));
+    assert!(secure(&[("ROLLCALL_SECURE_COOKIES", "true")]));
+    assert!(!secure(&[
+        ("ROLLCALL_ACCESS_URL", "https://rollcall.example"),
+        ("ROLLCALL_SECURE_COOKIES", "false")
+    ]));
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there() {
+    let error = sources::file(Some(Path::new("no-such-folder/rollcall.toml")), &[])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("the configuration file no-such-folder/rollcall.toml cannot be read: "),
+        "{error}"
+    );
+}
+
+#[test]
+fn unnamed_files_are_tried_in_order() {
+    let (first, second) = (
+        File::new("body_limit = 2001"),
+        File::new("body_limit = 2002"),
+    );
+    let (first, second) = (first.0.to_str().unwrap(), second.0.to_str().unwrap());
+    let body_limit = |defaults: &[&str]| {
+        load(sources::file(None, defaults).unwrap(), &[], &[])
+            .unwrap()
+            .body_limit
+    };
+    assert_eq!(body_limit(&[first, second]), 2_001);
+    assert_eq!(body_limit(&["no-such-folder/rollcall.toml", second]), 2_002);
+    assert_eq!(body_limit(&["no-such-folder/rollcall.toml"]), 1_048_576);
+}
+
+#[test]
+fn the_environment_names_the_file() {
+    let environment =
+        sources::environment(variables(&[("ROLLCALL_CONFIG", "/srv/roll.toml")])).unwrap();
+    assert_eq!(environment.file.unwrap(), Path::new("/srv/roll.toml"));
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_an_error_with_its_line() {
+    let error = from_file("log = 'info'\nlisten = \n").unwrap_err();
+    assert!(
+        error.starts_with("line 2 of the configuration file FILE is not valid TOML: "),
+        "{error}"
+    );
+    assert!(!error.contains('\n'), "{error}");
+}
+
+#[test]
+fn a_command_that_only_needs_the_database_takes_its_options() {
+    let store = StoreArgs {
+        data_dir: Some("/srv/roll".into()),
+        ..StoreArgs::default()
+    };
+    assert_eq!(Args::from(store).data_dir.unwrap(), Path::new("/srv/roll"));
+}
