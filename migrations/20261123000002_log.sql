@@ -25,7 +25,7 @@ CREATE TABLE log.head (
     frontier bytea NOT NULL,
     recorded_at timestamptz NOT NULL
 );
-INSERT INTO log.head (position, frontier, recorded_at) VALUES (0, '', '-infinity');
+INSERT INTO log.head (position, frontier, recorded_at) VALUES (0, '', 'epoch');
 
 CREATE FUNCTION log.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,0 +1,24 @@
+//! The event log, on sqlx.
+//!
+//! Every command's events go through the one [`Appender`] of a node, which numbers them under the lock on the head
+//! row and commits many commands at once. Readers follow positions: they are dense and equal to the order of commit.
+
+mod append;
+mod batch;
+mod codec;
+mod head;
+mod merkle;
+mod read;
+mod store;
+mod subscribe;
+mod upcast;
+
+pub use append::{Appender, Inline};
+pub use batch::{Outcome, State, Submission, Verdict};
+pub use codec::{DecodeError, RawEvent};
+pub use head::{Head, head};
+pub use merkle::{Frontier, InvalidFrontier};
+pub use read::{LogError, LogReader};
+pub use store::{Context, Loaded, Store};
+pub use subscribe::Subscription;
+pub use upcast::Upcasters;

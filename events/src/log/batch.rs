@@ -1,0 +1,186 @@
+//! Deciding a batch of commands, in memory, while the head of the log is locked. Pure but for the sealing's nonces:
+//! what the database says of the batch comes in, what is to be written goes out.
+
+use std::{
+    any::Any,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{
+    Head, RawEvent,
+    codec::{EncodeError, encode},
+};
+use crate::{
+    Claim, Event, Metadata, Recorded,
+    vault::{KeyRing, VaultWrite},
+};
+
+/// The state of some aggregate.
+pub type State = Arc<dyn Any + Send + Sync>;
+
+/// A command on its way to the log.
+pub trait Submission: Send + Sync {
+    /// The stream that it is about.
+    fn stream(&self) -> Uuid;
+    /// Who asks, how, from where; holds the command's identifier.
+    fn metadata(&self) -> &Metadata;
+    /// What must be free for the command to be accepted.
+    fn claims(&self) -> &[Claim];
+    /// The keys of all whose data the events may hold.
+    fn keys(&self) -> &KeyRing;
+    /// What goes into the vault if the command is accepted.
+    fn secrets(&self) -> &[VaultWrite];
+    /// Decides. `version` is the stream's, now; `earlier` is what a command of the same batch made of it.
+    fn decide(&mut self, version: i64, earlier: Option<&State>) -> Verdict;
+    /// Hears what became of it. Called once, after the commit, before the next batch begins.
+    fn settle(self: Box<Self>, outcome: Outcome);
+}
+
+/// What a submission says when it is asked to decide.
+pub enum Verdict {
+    /// This happens; `state` is the aggregate after it.
+    Accepted {
+        /// What happens, never empty.
+        events: Vec<Event>,
+        /// The aggregate afterwards.
+        state: State,
+    },
+    /// Nothing is to be written: refused by the domain, or already so. The submission knows which.
+    Nothing,
+    /// It knows the aggregate as of another version, and cannot decide.
+    Stale,
+}
+
+/// What became of a submission.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Its events are in the log.
+    Appended(Vec<Recorded>),
+    /// As it decided, there was nothing to write; the log was at this position.
+    Nothing(i64),
+    /// The stream has moved on: load it and decide again.
+    Stale,
+    /// Somebody else has what it claims.
+    Taken(Claim),
+    /// This very command was recorded before; its last event is at this position.
+    AlreadyDone(i64),
+    /// Certainly not recorded: the database did not answer.
+    Unavailable(Arc<sqlx::Error>),
+    /// Perhaps recorded: the database was lost in the middle of the commit and has not come back to tell.
+    Unknown(Arc<sqlx::Error>),
+    /// Certainly not recorded, because of a flaw of ours, which has been logged.
+    Failed,
+}
+
+/// What the database says about a batch, read under the lock.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    /// The last version of each stream that has one.
+    pub versions: HashMap<Uuid, i64>,
+    /// The commands that were recorded before, and where.
+    pub done: HashMap<Uuid, i64>,
+    /// For each submission the first of its claims that is taken.
+    pub taken: Vec<Option<Claim>>,
+}
+
+/// What is to be written, and what to tell each submission if that succeeds.
+pub(super) struct Decisions {
+    pub head: Head,
+    pub raw: Vec<RawEvent>,
+    pub recorded: Vec<Recorded>,
+    pub commands: Vec<(Uuid, i64)>,
+    pub secrets: Vec<VaultWrite>,
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Decides all submissions, in their order. Several on one stream build on each other.
+pub(super) fn decide(batch: &mut [Box<dyn Submission>], head: Head, mut facts: Facts, now: DateTime<Utc>) -> Decisions {
+    let mut decisions = Decisions {
+        head,
+        raw: Vec::with_capacity(batch.len()),
+        recorded: Vec::with_capacity(batch.len()),
+        commands: Vec::with_capacity(batch.len()),
+        secrets: Vec::new(),
+        outcomes: Vec::with_capacity(batch.len()),
+    };
+    // Time never runs backwards in the log, whatever the clocks of several nodes say.
+    decisions.head.recorded_at = decisions.head.recorded_at.max(now);
+    let mut states: HashMap<Uuid, State> = HashMap::new();
+    let mut claimed: HashSet<Claim> = HashSet::new();
+    let mut taken = std::mem::take(&mut facts.taken);
+    taken.resize(batch.len(), None);
+    for (submission, taken) in batch.iter_mut().zip(taken) {
+        let outcome = decide_one(submission.as_mut(), taken, &mut facts, &mut states, &mut claimed, &mut decisions);
+        decisions.outcomes.push(outcome);
+    }
+    decisions
+}
+
+fn decide_one(
+    submission: &mut dyn Submission,
+    taken: Option<Claim>,
+    facts: &mut Facts,
+    states: &mut HashMap<Uuid, State>,
+    claimed: &mut HashSet<Claim>,
+    decisions: &mut Decisions,
+) -> Outcome {
+    let (stream, command) = (submission.stream(), submission.metadata().command_id);
+    if let Some(position) = facts.done.get(&command) {
+        return Outcome::AlreadyDone(*position);
+    }
+    let version = facts.versions.get(&stream).copied().unwrap_or(0);
+    let (events, state) = match submission.decide(version, states.get(&stream)) {
+        Verdict::Accepted { events, state } => (events, state),
+        Verdict::Nothing => return Outcome::Nothing(decisions.head.position),
+        Verdict::Stale => return Outcome::Stale,
+    };
+    let claims = submission.claims();
+    if let Some(claim) = taken.or_else(|| claims.iter().find(|claim| claimed.contains(claim)).cloned()) {
+        return Outcome::Taken(claim);
+    }
+    match decisions.record(submission, version, events) {
+        Ok(recorded) => {
+            let version = version + i64::try_from(recorded.len()).unwrap_or(i64::MAX);
+            facts.versions.insert(stream, version);
+            facts.done.insert(command, decisions.head.position);
+            states.insert(stream, state);
+            claimed.extend(submission.claims().iter().cloned());
+            Outcome::Appended(recorded)
+        }
+        Err(error) => {
+            tracing::error!(%stream, error = &error as &dyn std::error::Error, "an event cannot be written");
+            Outcome::Failed
+        }
+    }
+}
+
+impl Decisions {
+    /// Gives the events their places and adds them to what is to be written: all of them, or none.
+    fn record(&mut self, submission: &dyn Submission, version: i64, events: Vec<Event>) -> Result<Vec<Recorded>, EncodeError> {
+        let recorded: Vec<Recorded> = (1..)
+            .zip(events)
+            .map(|(nth, event)| Recorded {
+                position: self.head.position + nth,
+                stream: submission.stream(),
+                version: version + nth,
+                event,
+                metadata: submission.metadata().clone(),
+                recorded_at: self.head.recorded_at,
+            })
+            .collect();
+        let raw = recorded.iter().map(|event| encode(event, submission.keys())).collect::<Result<Vec<_>, _>>()?;
+        for event in &raw {
+            self.head.frontier.push(event.leaf());
+            self.head.position = event.position;
+        }
+        self.raw.extend(raw);
+        self.recorded.extend(recorded.iter().cloned());
+        self.commands.push((submission.metadata().command_id, self.head.position));
+        self.secrets.extend(submission.secrets().iter().cloned());
+        Ok(recorded)
+    }
+}

@@ -1,0 +1,185 @@
+//! An event as the log holds it, and the way there and back: sealing and JSON; JSON, upcasting and opening.
+
+use chrono::{DateTime, Utc};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::{Upcasters, merkle};
+use crate::{
+    Event, Metadata, Recorded,
+    event::UnknownEvent,
+    ids::Ids,
+    personal::PersonalField,
+    vault::{self, KeyRing, OpenError, Place},
+};
+
+/// A row of `log.events`.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct RawEvent {
+    /// Place in the log.
+    pub position: i64,
+    /// The aggregate's type.
+    pub aggregate_type: String,
+    /// The stream.
+    pub aggregate_id: Uuid,
+    /// Place in the stream.
+    pub version: i64,
+    /// The event's type.
+    pub event_type: String,
+    /// The payload's shape.
+    pub schema_version: i32,
+    /// JSON.
+    pub payload: Vec<u8>,
+    /// JSON.
+    pub metadata: Vec<u8>,
+    /// When.
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// An event that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the event at position {position} cannot be read")]
+pub struct DecodeError {
+    position: i64,
+    source: Cause,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error("it is of no known kind")]
+    Unknown(#[from] UnknownEvent),
+    #[error("it is not the JSON that it should be")]
+    Json(#[from] serde_json::Error),
+    #[error("its personal data does not open")]
+    Open(#[from] OpenError),
+}
+
+/// An event that cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EncodeError {
+    #[error("there is no key to seal the personal data of subject {0} with")]
+    NoKey(Uuid),
+    #[error("the event cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Seals and writes an event. The origin is sealed for who asked; without a key of theirs it is left out.
+pub(super) fn encode(recorded: &Recorded, keys: &KeyRing) -> Result<RawEvent, EncodeError> {
+    let mut event = recorded.event.clone();
+    let (event_type, schema_version) = (event.event_type(), event.schema_version());
+    let place = |field| Place {
+        stream: recorded.stream,
+        version: recorded.version,
+        event_type,
+        schema_version,
+        field,
+    };
+    if let Some(field) = event.personal() {
+        let key = keys.get(recorded.stream).ok_or(EncodeError::NoKey(recorded.stream))?;
+        vault::seal(field, recorded.stream, key, &place("payload"), Ids)?;
+    }
+    let mut metadata = recorded.metadata.clone();
+    let asker = metadata.actor.user().unwrap_or(recorded.stream);
+    match keys.get(asker) {
+        Some(key) => vault::seal(&mut metadata.origin, asker, key, &place("origin"), Ids)?,
+        None => metadata.origin.erase(),
+    }
+    Ok(RawEvent {
+        position: recorded.position,
+        aggregate_type: event.aggregate_type().to_owned(),
+        aggregate_id: recorded.stream,
+        version: recorded.version,
+        event_type: event_type.to_owned(),
+        schema_version,
+        payload: serde_json::to_vec(&event)?,
+        metadata: serde_json::to_vec(&metadata)?,
+        recorded_at: recorded.recorded_at,
+    })
+}
+
+/// An event read and upcast, its personal data still sealed.
+pub(super) struct Sealed {
+    recorded: Recorded,
+    event_type: String,
+    schema_version: i32,
+}
+
+impl Sealed {
+    /// Whose keys it takes to open the event.
+    pub(super) fn subjects(&mut self) -> impl Iterator<Item = Uuid> {
+        let payload = self.recorded.event.personal().and_then(|field| vault::subject_of(field));
+        let origin = vault::subject_of(&self.recorded.metadata.origin);
+        payload.into_iter().chain(origin)
+    }
+
+    /// Opens what there are keys for; the rest is erased.
+    pub(super) fn open(self, keys: &KeyRing) -> Result<Recorded, DecodeError> {
+        let Self {
+            mut recorded,
+            event_type,
+            schema_version,
+        } = self;
+        let place = |field| Place {
+            stream: recorded.stream,
+            version: recorded.version,
+            event_type: &event_type,
+            schema_version,
+            field,
+        };
+        let (payload, origin) = (place("payload"), place("origin"));
+        let opened = match recorded.event.personal() {
+            Some(field) => vault::open(field, keys, &payload),
+            None => Ok(()),
+        };
+        opened
+            .and_then(|()| vault::open(&mut recorded.metadata.origin, keys, &origin))
+            .map_err(|error| DecodeError {
+                position: recorded.position,
+                source: error.into(),
+            })?;
+        Ok(recorded)
+    }
+}
+
+impl RawEvent {
+    /// Reads the JSON, in whatever shape it is.
+    pub(super) fn read(self, upcasters: &Upcasters) -> Result<Sealed, DecodeError> {
+        let position = self.position;
+        self.try_read(upcasters).map_err(|source| DecodeError { position, source })
+    }
+
+    fn try_read(self, upcasters: &Upcasters) -> Result<Sealed, Cause> {
+        let payload = upcasters.apply(&self.event_type, self.schema_version, &self.payload)?;
+        let metadata: Metadata = serde_json::from_slice(&self.metadata)?;
+        Ok(Sealed {
+            recorded: Recorded {
+                position: self.position,
+                stream: self.aggregate_id,
+                version: self.version,
+                event: Event::from_json(&self.aggregate_type, &payload)?,
+                metadata,
+                recorded_at: self.recorded_at,
+            },
+            event_type: self.event_type,
+            schema_version: self.schema_version,
+        })
+    }
+
+    /// The event's leaf in the Merkle tree: the hash of all its columns. Numbers are big-endian, times are
+    /// microseconds since 1970; texts and bytes are preceded by their length (32 bits).
+    #[must_use]
+    pub fn leaf(&self) -> [u8; 32] {
+        let mut content = Vec::with_capacity(96 + self.payload.len() + self.metadata.len());
+        content.extend(self.position.to_be_bytes());
+        content.extend(self.aggregate_id.as_bytes());
+        content.extend(self.version.to_be_bytes());
+        content.extend(self.schema_version.to_be_bytes());
+        content.extend(self.recorded_at.timestamp_micros().to_be_bytes());
+        let texts = [self.aggregate_type.as_bytes(), self.event_type.as_bytes(), &self.payload, &self.metadata];
+        for text in texts {
+            content.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
+            content.extend(text);
+        }
+        merkle::leaf(&content)
+    }
+}

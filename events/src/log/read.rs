@@ -1,0 +1,128 @@
+//! Reading the log: by position, or one stream; decoded and, where there are keys, opened.
+
+use std::collections::HashSet;
+
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::{DecodeError, RawEvent, Subscription, Upcasters, codec::Sealed};
+use crate::{
+    Recorded,
+    vault::{Vault, VaultError},
+};
+
+/// Why the log cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The database does not answer, or refuses.
+    #[error("the log cannot be read")]
+    Database(#[from] sqlx::Error),
+    /// The vault does not answer, or was altered.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// An event makes no sense.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+/// Reads events.
+#[derive(Clone)]
+pub struct LogReader {
+    pool: PgPool,
+    vault: Vault,
+    upcasters: Upcasters,
+}
+
+impl LogReader {
+    /// A reader of the log in `pool`'s database.
+    #[must_use]
+    pub fn new(pool: PgPool, vault: Vault, upcasters: Upcasters) -> Self {
+        Self { pool, vault, upcasters }
+    }
+
+    /// The database that the log is in.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// The vault that opens what is read.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// The next events after `position`, in order, at most `limit`.
+    ///
+    /// # Errors
+    /// The database fails, or an event cannot be read.
+    pub async fn after(&self, position: i64, limit: i64) -> Result<Vec<Recorded>, LogError> {
+        let events = sqlx::query_as(
+            "SELECT position
+                  , aggregate_type
+                  , aggregate_id
+                  , version
+                  , event_type
+                  , schema_version
+                  , payload
+                  , metadata
+                  , recorded_at
+               FROM log.events
+              WHERE position > $1
+              ORDER BY position
+              LIMIT $2",
+        )
+        .bind(position)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        self.open(events).await
+    }
+
+    /// The events of one stream after `version`, in order.
+    ///
+    /// # Errors
+    /// The database fails, or an event cannot be read.
+    pub async fn stream(&self, aggregate_id: Uuid, version: i64) -> Result<Vec<Recorded>, LogError> {
+        let events = sqlx::query_as(
+            "SELECT position
+                  , aggregate_type
+                  , aggregate_id
+                  , version
+                  , event_type
+                  , schema_version
+                  , payload
+                  , metadata
+                  , recorded_at
+               FROM log.events
+              WHERE aggregate_id = $1 AND version > $2
+              ORDER BY version",
+        )
+        .bind(aggregate_id)
+        .bind(version)
+        .fetch_all(&self.pool)
+        .await?;
+        self.open(events).await
+    }
+
+    /// Follows the log from after `position`.
+    #[must_use]
+    pub fn follow(&self, position: i64) -> Subscription {
+        Subscription::new(self.clone(), position)
+    }
+
+    /// Decodes events and opens them with as few questions to the vault as possible: one.
+    ///
+    /// # Errors
+    /// The vault fails, or an event cannot be read.
+    pub async fn open(&self, events: Vec<RawEvent>) -> Result<Vec<Recorded>, LogError> {
+        let mut sealed = Vec::with_capacity(events.len());
+        for event in events {
+            sealed.push(event.read(&self.upcasters)?);
+        }
+        let subjects: HashSet<Uuid> = sealed.iter_mut().flat_map(Sealed::subjects).collect();
+        let keys = self.vault.keys(&subjects.into_iter().collect::<Vec<_>>()).await?;
+        let opened: Result<Vec<_>, _> = sealed.into_iter().map(|event| event.open(&keys)).collect();
+        Ok(opened?)
+    }
+}

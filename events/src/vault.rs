@@ -1,0 +1,134 @@
+//! The vault: a key for each person, so that their data can be destroyed while the log stays, and the current
+//! password hashes.
+//!
+//! Every person has a random key. What belongs to them is sealed under it before it is written anywhere in the log;
+//! the key itself lies here, wrapped by the master key. Deleting the row erases the person.
+
+mod credentials;
+mod master_key;
+mod seal;
+mod subject_key;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use moka::sync::Cache;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+pub use credentials::{Credential, VaultWrite, credential};
+pub(crate) use credentials::write;
+pub use master_key::{InvalidMasterKey, MasterKey};
+pub use seal::{OpenError, Place, open, seal, subject_of};
+pub use subject_key::{KeyRing, SubjectKey, WrappedKey};
+
+use crate::{clock::Clock, ids::Ids};
+
+/// Opened keys are kept this long at most, so that an erasure on another node is felt here soon.
+const KEY_MEMORY: Duration = Duration::from_secs(60);
+const KEYS_IN_MEMORY: u64 = 100_000;
+
+/// Gives and makes the subjects' keys.
+#[derive(Clone)]
+pub struct Vault {
+    pool: PgPool,
+    master: Arc<MasterKey>,
+    opened: Cache<Uuid, SubjectKey>,
+}
+
+/// Why the vault cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The database does not answer, or refuses.
+    #[error("the vault cannot be read")]
+    Database(#[from] sqlx::Error),
+    /// The data was sealed under another master key.
+    #[error(
+        "this is the wrong master key: its fingerprint is {given}, and the database was sealed under {expected}. \
+         Give the right one by --master-key-file or ROLLCALL_MASTER_KEY"
+    )]
+    WrongMasterKey {
+        /// Of the key that was given.
+        given: String,
+        /// Of the keys that the database knows.
+        expected: String,
+    },
+    /// A wrapped key was altered, or moved from one person to another.
+    #[error("the key of subject {0} cannot be unwrapped: it was altered")]
+    Altered(Uuid),
+}
+
+impl Vault {
+    /// Opens the vault of a database, which remembers the first master key that it sees.
+    ///
+    /// # Errors
+    /// The database fails, or was sealed under another master key.
+    pub async fn open(pool: PgPool, master: MasterKey, clock: &dyn Clock) -> Result<Self, VaultError> {
+        let known: Vec<String> = sqlx::query_scalar(
+            "WITH first AS (
+                 INSERT INTO vault.master_keys (id, created_at)
+                 SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM vault.master_keys)
+                 ON CONFLICT DO NOTHING
+                 RETURNING id)
+             SELECT id FROM vault.master_keys UNION SELECT id FROM first",
+        )
+        .bind(master.id())
+        .bind(clock.now())
+        .fetch_all(&pool)
+        .await?;
+        if !known.iter().any(|id| id == master.id()) {
+            return Err(VaultError::WrongMasterKey {
+                given: master.id().to_owned(),
+                expected: known.join(", "),
+            });
+        }
+        let opened = Cache::builder().max_capacity(KEYS_IN_MEMORY).time_to_live(KEY_MEMORY).build();
+        Ok(Self {
+            pool,
+            master: Arc::new(master),
+            opened,
+        })
+    }
+
+    /// A new key for a new subject: used to seal at once, and written with the first event.
+    #[must_use]
+    pub fn new_key(&self, subject: Uuid) -> (SubjectKey, VaultWrite) {
+        let key = SubjectKey::generate(Ids);
+        let wrapped = self.master.wrap(subject, &key, Ids);
+        (key, VaultWrite::Key { subject, wrapped })
+    }
+
+    /// The keys of these subjects, as far as there are (still) any.
+    ///
+    /// # Errors
+    /// The database fails, or a key was altered.
+    pub async fn keys(&self, subjects: &[Uuid]) -> Result<KeyRing, VaultError> {
+        let mut ring = HashMap::with_capacity(subjects.len());
+        let mut missing = Vec::new();
+        for subject in subjects {
+            match self.opened.get(subject) {
+                Some(key) => drop(ring.insert(*subject, key)),
+                None => missing.push(*subject),
+            }
+        }
+        if !missing.is_empty() {
+            for (subject, master_key_id, wrapped) in self.wrapped(&missing).await? {
+                let key = self
+                    .master
+                    .unwrap(subject, &WrappedKey { master_key_id, wrapped })
+                    .ok_or(VaultError::Altered(subject))?;
+                self.opened.insert(subject, key.clone());
+                ring.insert(subject, key);
+            }
+        }
+        Ok(KeyRing(ring))
+    }
+
+    async fn wrapped(&self, subjects: &[Uuid]) -> sqlx::Result<Vec<(Uuid, String, Vec<u8>)>> {
+        sqlx::query_as(
+            "SELECT subject_id, master_key_id, wrapped FROM vault.subject_keys WHERE subject_id = ANY($1)",
+        )
+        .bind(subjects)
+        .fetch_all(&self.pool)
+        .await
+    }
+}
