@@ -19,7 +19,7 @@ CREATE TABLE log.events (
 
 -- One row: the last position, and the Merkle tree of all events so far. Whoever appends locks it first.
 CREATE TABLE log.head (
-    only boolean CONSTRAINT head_is_one_row PRIMARY KEY DEFAULT true CHECK (only),
+    is_head boolean CONSTRAINT head_is_one_row PRIMARY KEY DEFAULT true CHECK (is_head),
     position bigint NOT NULL,
     -- The roots of the perfect subtrees that make up the tree (RFC 6962), the largest first, 32 bytes each.
     frontier bytea NOT NULL,

@@ -1,1 +1,12 @@
+//! Rollcall, the service: everything that touches the world. The domain and the log are in `rollcall-events`, the
+//! read models in `rollcall-projections`.
 
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod command_bus;
+pub mod config;
+pub mod database;
+pub mod http;
+pub mod logging;
+pub mod postgres;

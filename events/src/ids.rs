@@ -11,7 +11,10 @@ pub struct Ids;
 impl Ids {
     /// A new identifier (UUID version 7: in order of time, so that indexes grow at their end).
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is where identifiers are made")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where identifiers are made"
+    )]
     pub fn uuid(self) -> Uuid {
         Uuid::now_v7()
     }
@@ -19,7 +22,11 @@ impl Ids {
     /// `length` characters of `[A-Za-z0-9]`, each worth 5.95 bits.
     #[must_use]
     pub fn alphanumeric(self, length: usize) -> String {
-        generator().sample_iter(Alphanumeric).take(length).map(char::from).collect()
+        generator()
+            .sample_iter(Alphanumeric)
+            .take(length)
+            .map(char::from)
+            .collect()
     }
 
     /// Random bytes, fit for keys and nonces.
@@ -37,7 +44,10 @@ impl Ids {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is where randomness comes from")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where randomness comes from"
+)]
 fn generator() -> rand::rngs::ThreadRng {
     rand::rng()
 }

@@ -10,7 +10,7 @@ mod name;
 pub use command::{CreateOrganization, OrganizationCommand};
 pub use error::OrganizationError;
 pub use event::OrganizationEvent;
-pub use name::OrganizationName;
+pub use name::{InvalidOrganizationName, OrganizationName};
 
 use serde::{Deserialize, Serialize};
 

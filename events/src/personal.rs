@@ -4,7 +4,9 @@
 //! error, so that a person's data cannot reach the log by oversight. Whoever reads the log without the person's key
 //! sees the field sealed; when the key is destroyed, it is erased for ever.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, ser::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, ser::Error as _,
+};
 
 /// Data about a person, in an event or in a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +40,9 @@ impl<T> Personal<T> {
 impl<T> Serialize for Personal<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Known(_) => Err(S::Error::custom("personal data must be sealed before it is written")),
+            Self::Known(_) => Err(S::Error::custom(
+                "personal data must be sealed before it is written",
+            )),
             Self::Sealed(text) => serializer.serialize_str(text),
             Self::Erased => serializer.serialize_none(),
         }
@@ -113,9 +117,15 @@ mod tests {
 
     #[test]
     fn sealed_and_erased_data_survive_writing() {
-        for field in [Personal::<String>::Sealed("c2VhbGVk".into()), Personal::Erased] {
+        for field in [
+            Personal::<String>::Sealed("c2VhbGVk".into()),
+            Personal::Erased,
+        ] {
             let json = serde_json::to_string(&field).unwrap();
-            assert_eq!(serde_json::from_str::<Personal<String>>(&json).unwrap(), field);
+            assert_eq!(
+                serde_json::from_str::<Personal<String>>(&json).unwrap(),
+                field
+            );
         }
     }
 }

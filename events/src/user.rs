@@ -16,6 +16,8 @@ mod role;
 mod session;
 mod state;
 mod status;
+#[cfg(test)]
+mod tests;
 mod username;
 
 pub use command::{CreateUser, StartSession, UserCommand};

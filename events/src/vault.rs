@@ -15,8 +15,8 @@ use moka::sync::Cache;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-pub use credentials::{Credential, VaultWrite, credential};
 pub(crate) use credentials::write;
+pub use credentials::{Credential, VaultWrite, credential};
 pub use master_key::{InvalidMasterKey, MasterKey};
 pub use seal::{OpenError, Place, open, seal, subject_of};
 pub use subject_key::{KeyRing, SubjectKey, WrappedKey};
@@ -62,7 +62,11 @@ impl Vault {
     ///
     /// # Errors
     /// The database fails, or was sealed under another master key.
-    pub async fn open(pool: PgPool, master: MasterKey, clock: &dyn Clock) -> Result<Self, VaultError> {
+    pub async fn open(
+        pool: PgPool,
+        master: MasterKey,
+        clock: &dyn Clock,
+    ) -> Result<Self, VaultError> {
         let known: Vec<String> = sqlx::query_scalar(
             "WITH first AS (
                  INSERT INTO vault.master_keys (id, created_at)
@@ -81,7 +85,10 @@ impl Vault {
                 expected: known.join(", "),
             });
         }
-        let opened = Cache::builder().max_capacity(KEYS_IN_MEMORY).time_to_live(KEY_MEMORY).build();
+        let opened = Cache::builder()
+            .max_capacity(KEYS_IN_MEMORY)
+            .time_to_live(KEY_MEMORY)
+            .build();
         Ok(Self {
             pool,
             master: Arc::new(master),
@@ -114,7 +121,13 @@ impl Vault {
             for (subject, master_key_id, wrapped) in self.wrapped(&missing).await? {
                 let key = self
                     .master
-                    .unwrap(subject, &WrappedKey { master_key_id, wrapped })
+                    .unwrap(
+                        subject,
+                        &WrappedKey {
+                            master_key_id,
+                            wrapped,
+                        },
+                    )
                     .ok_or(VaultError::Altered(subject))?;
                 self.opened.insert(subject, key.clone());
                 ring.insert(subject, key);

@@ -36,7 +36,11 @@ pub trait Inline: Send + Sync + 'static {
     ) -> BoxFuture<'a, sqlx::Result<Vec<bool>>>;
 
     /// Applies the events to the read models.
-    fn write<'a>(&'a self, conn: &'a mut PgConnection, batch: &'a [Recorded]) -> BoxFuture<'a, sqlx::Result<()>>;
+    fn write<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        batch: &'a [Recorded],
+    ) -> BoxFuture<'a, sqlx::Result<()>>;
 }
 
 /// Takes commands to the log. Cheap to clone; the task behind it ends when the last clone is gone.
@@ -115,14 +119,19 @@ impl Writer {
 
     async fn attempt(&mut self, batch: &mut Batch) -> Result<Vec<Outcome>, Failure> {
         let (mut conn, head) = self.lock().await.map_err(Failure::Before)?;
-        let facts = self.facts(&mut conn, batch).await.map_err(Failure::Before)?;
+        let facts = self
+            .facts(&mut conn, batch)
+            .await
+            .map_err(Failure::Before)?;
         let decisions = decide(batch, head, facts, self.clock.now());
         if decisions.raw.is_empty() {
             conn.execute("ROLLBACK").await.map_err(Failure::Before)?;
             self.conn = Some(conn);
             return Ok(decisions.outcomes);
         }
-        self.write(&mut conn, &decisions).await.map_err(Failure::Before)?;
+        self.write(&mut conn, &decisions)
+            .await
+            .map_err(Failure::Before)?;
         let commit = format!("NOTIFY {CHANNEL}, '{}'; COMMIT", decisions.head.position);
         match conn.execute(commit.as_str()).await {
             Ok(_) => self.conn = Some(conn),
@@ -137,7 +146,10 @@ impl Writer {
         if let Some(mut conn) = self.conn.take() {
             match begin_and_lock(&mut conn).await {
                 Ok(head) => return Ok((conn, head)),
-                Err(error) => tracing::info!(error = &error as &dyn std::error::Error, "the log's connection is renewed"),
+                Err(error) => tracing::info!(
+                    error = &error as &dyn std::error::Error,
+                    "the log's connection is renewed"
+                ),
             }
         }
         let mut conn = self.pool.connect_options().connect().await?;
@@ -147,7 +159,10 @@ impl Writer {
 
     async fn facts(&self, conn: &mut PgConnection, batch: &Batch) -> sqlx::Result<Facts> {
         let streams: Vec<Uuid> = batch.iter().map(|submission| submission.stream()).collect();
-        let commands: Vec<Uuid> = batch.iter().map(|submission| submission.metadata().command_id).collect();
+        let commands: Vec<Uuid> = batch
+            .iter()
+            .map(|submission| submission.metadata().command_id)
+            .collect();
         let rows: Vec<(bool, Uuid, i64)> = sqlx::query_as(
             "SELECT true, stream.id, last.version
                FROM (SELECT DISTINCT UNNEST($1::uuid[]) AS id) AS stream
@@ -162,7 +177,11 @@ impl Writer {
         .await?;
         let mut facts = Facts::default();
         for (is_version, id, number) in rows {
-            let known = if is_version { &mut facts.versions } else { &mut facts.done };
+            let known = if is_version {
+                &mut facts.versions
+            } else {
+                &mut facts.done
+            };
             known.insert(id, number);
         }
         facts.taken = self.taken(conn, batch).await?;
@@ -170,13 +189,20 @@ impl Writer {
     }
 
     /// The first claim of each submission that somebody else has.
-    async fn taken(&self, conn: &mut PgConnection, batch: &Batch) -> sqlx::Result<Vec<Option<Claim>>> {
+    async fn taken(
+        &self,
+        conn: &mut PgConnection,
+        batch: &Batch,
+    ) -> sqlx::Result<Vec<Option<Claim>>> {
         let claims: Vec<(usize, (Uuid, Claim))> = batch
             .iter()
             .enumerate()
             .flat_map(|(nth, submission)| {
                 let stream = submission.stream();
-                submission.claims().iter().map(move |claim| (nth, (stream, claim.clone())))
+                submission
+                    .claims()
+                    .iter()
+                    .map(move |claim| (nth, (stream, claim.clone())))
             })
             .collect();
         let mut taken = vec![None; batch.len()];
@@ -205,7 +231,10 @@ impl Writer {
         if error.as_database_error().is_some() {
             return Err(Failure::Before(error));
         }
-        tracing::warn!(error = &error as &dyn std::error::Error, "the connection was lost during a commit");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the connection was lost during a commit"
+        );
         let give_up_at = Instant::now() + SETTLE_TIMEOUT;
         loop {
             match self.was_recorded(decisions.commands[0].0).await {
@@ -223,10 +252,11 @@ impl Writer {
     async fn was_recorded(&mut self, command: Uuid) -> sqlx::Result<bool> {
         let mut conn = self.pool.connect_options().connect().await?;
         begin_and_lock(&mut conn).await?;
-        let recorded = sqlx::query_scalar("SELECT EXISTS (SELECT FROM live.commands WHERE id = $1)")
-            .bind(command)
-            .fetch_one(&mut conn)
-            .await?;
+        let recorded =
+            sqlx::query_scalar("SELECT EXISTS (SELECT FROM live.commands WHERE id = $1)")
+                .bind(command)
+                .fetch_one(&mut conn)
+                .await?;
         conn.close().await?;
         Ok(recorded)
     }
@@ -273,11 +303,17 @@ fn settle(batch: Batch, outcomes: Vec<Outcome>) {
 
 fn give_up(batch: Batch, failure: Failure) {
     let (error, outcome): (_, fn(Arc<sqlx::Error>) -> Outcome) = match failure {
-        Failure::Before(error) if error.as_database_error().is_some() => (error, |_| Outcome::Failed),
+        Failure::Before(error) if error.as_database_error().is_some() => {
+            (error, |_| Outcome::Failed)
+        }
         Failure::Before(error) => (error, Outcome::Unavailable),
         Failure::Unknown(error) => (error, Outcome::Unknown),
     };
-    tracing::error!(commands = batch.len(), error = &error as &dyn std::error::Error, "a batch was not committed");
+    tracing::error!(
+        commands = batch.len(),
+        error = &error as &dyn std::error::Error,
+        "a batch was not committed"
+    );
     let error = Arc::new(error);
     for submission in batch {
         submission.settle(outcome(Arc::clone(&error)));
@@ -286,6 +322,8 @@ fn give_up(batch: Batch, failure: Failure) {
 
 /// Whether the database refused the content of a batch, rather than being unable to serve.
 fn is_constraint(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+    let code = error
+        .as_database_error()
+        .and_then(|error| error.code().map(|code| code.into_owned()));
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }

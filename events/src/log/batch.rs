@@ -98,7 +98,12 @@ pub(super) struct Decisions {
 }
 
 /// Decides all submissions, in their order. Several on one stream build on each other.
-pub(super) fn decide(batch: &mut [Box<dyn Submission>], head: Head, mut facts: Facts, now: DateTime<Utc>) -> Decisions {
+pub(super) fn decide(
+    batch: &mut [Box<dyn Submission>],
+    head: Head,
+    mut facts: Facts,
+    now: DateTime<Utc>,
+) -> Decisions {
     let mut decisions = Decisions {
         head,
         raw: Vec::with_capacity(batch.len()),
@@ -114,7 +119,14 @@ pub(super) fn decide(batch: &mut [Box<dyn Submission>], head: Head, mut facts: F
     let mut taken = std::mem::take(&mut facts.taken);
     taken.resize(batch.len(), None);
     for (submission, taken) in batch.iter_mut().zip(taken) {
-        let outcome = decide_one(submission.as_mut(), taken, &mut facts, &mut states, &mut claimed, &mut decisions);
+        let outcome = decide_one(
+            submission.as_mut(),
+            taken,
+            &mut facts,
+            &mut states,
+            &mut claimed,
+            &mut decisions,
+        );
         decisions.outcomes.push(outcome);
     }
     decisions
@@ -139,7 +151,9 @@ fn decide_one(
         Verdict::Stale => return Outcome::Stale,
     };
     let claims = submission.claims();
-    if let Some(claim) = taken.or_else(|| claims.iter().find(|claim| claimed.contains(claim)).cloned()) {
+    if let Some(claim) =
+        taken.or_else(|| claims.iter().find(|claim| claimed.contains(claim)).cloned())
+    {
         return Outcome::Taken(claim);
     }
     match decisions.record(submission, version, events) {
@@ -160,7 +174,12 @@ fn decide_one(
 
 impl Decisions {
     /// Gives the events their places and adds them to what is to be written: all of them, or none.
-    fn record(&mut self, submission: &dyn Submission, version: i64, events: Vec<Event>) -> Result<Vec<Recorded>, EncodeError> {
+    fn record(
+        &mut self,
+        submission: &dyn Submission,
+        version: i64,
+        events: Vec<Event>,
+    ) -> Result<Vec<Recorded>, EncodeError> {
         let recorded: Vec<Recorded> = (1..)
             .zip(events)
             .map(|(nth, event)| Recorded {
@@ -172,14 +191,18 @@ impl Decisions {
                 recorded_at: self.head.recorded_at,
             })
             .collect();
-        let raw = recorded.iter().map(|event| encode(event, submission.keys())).collect::<Result<Vec<_>, _>>()?;
+        let raw = recorded
+            .iter()
+            .map(|event| encode(event, submission.keys()))
+            .collect::<Result<Vec<_>, _>>()?;
         for event in &raw {
             self.head.frontier.push(event.leaf());
             self.head.position = event.position;
         }
         self.raw.extend(raw);
         self.recorded.extend(recorded.iter().cloned());
-        self.commands.push((submission.metadata().command_id, self.head.position));
+        self.commands
+            .push((submission.metadata().command_id, self.head.position));
         self.secrets.extend(submission.secrets().iter().cloned());
         Ok(recorded)
     }

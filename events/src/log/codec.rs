@@ -75,7 +75,9 @@ pub(super) fn encode(recorded: &Recorded, keys: &KeyRing) -> Result<RawEvent, En
         field,
     };
     if let Some(field) = event.personal() {
-        let key = keys.get(recorded.stream).ok_or(EncodeError::NoKey(recorded.stream))?;
+        let key = keys
+            .get(recorded.stream)
+            .ok_or(EncodeError::NoKey(recorded.stream))?;
         vault::seal(field, recorded.stream, key, &place("payload"), Ids)?;
     }
     let mut metadata = recorded.metadata.clone();
@@ -107,7 +109,11 @@ pub(super) struct Sealed {
 impl Sealed {
     /// Whose keys it takes to open the event.
     pub(super) fn subjects(&mut self) -> impl Iterator<Item = Uuid> {
-        let payload = self.recorded.event.personal().and_then(|field| vault::subject_of(field));
+        let payload = self
+            .recorded
+            .event
+            .personal()
+            .and_then(|field| vault::subject_of(field));
         let origin = vault::subject_of(&self.recorded.metadata.origin);
         payload.into_iter().chain(origin)
     }
@@ -145,7 +151,8 @@ impl RawEvent {
     /// Reads the JSON, in whatever shape it is.
     pub(super) fn read(self, upcasters: &Upcasters) -> Result<Sealed, DecodeError> {
         let position = self.position;
-        self.try_read(upcasters).map_err(|source| DecodeError { position, source })
+        self.try_read(upcasters)
+            .map_err(|source| DecodeError { position, source })
     }
 
     fn try_read(self, upcasters: &Upcasters) -> Result<Sealed, Cause> {
@@ -175,7 +182,12 @@ impl RawEvent {
         content.extend(self.version.to_be_bytes());
         content.extend(self.schema_version.to_be_bytes());
         content.extend(self.recorded_at.timestamp_micros().to_be_bytes());
-        let texts = [self.aggregate_type.as_bytes(), self.event_type.as_bytes(), &self.payload, &self.metadata];
+        let texts = [
+            self.aggregate_type.as_bytes(),
+            self.event_type.as_bytes(),
+            &self.payload,
+            &self.metadata,
+        ];
         for text in texts {
             content.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
             content.extend(text);

@@ -16,7 +16,9 @@ pub struct Frontier {
 
 /// Bytes that are no frontier of a tree of that size.
 #[derive(Debug, thiserror::Error)]
-#[error("the frontier of a tree of {size} leaves has {expected} hashes of 32 bytes, and there are {bytes} bytes")]
+#[error(
+    "the frontier of a tree of {size} leaves has {expected} hashes of 32 bytes, and there are {bytes} bytes"
+)]
 pub struct InvalidFrontier {
     size: u64,
     expected: u32,
@@ -33,9 +35,16 @@ impl Frontier {
         let (peaks, rest) = bytes.as_chunks::<32>();
         if !rest.is_empty() || u32::try_from(peaks.len()) != Ok(expected) {
             let bytes = bytes.len();
-            return Err(InvalidFrontier { size, expected, bytes });
+            return Err(InvalidFrontier {
+                size,
+                expected,
+                bytes,
+            });
         }
-        Ok(Self { size, peaks: peaks.to_vec() })
+        Ok(Self {
+            size,
+            peaks: peaks.to_vec(),
+        })
     }
 
     /// The hashes one after another, the largest subtree first.
@@ -68,18 +77,29 @@ impl Frontier {
         let Some((last, rest)) = self.peaks.split_last() else {
             return Sha256::digest([]).into();
         };
-        rest.iter().rev().fold(*last, |right, left| inner(left, &right))
+        rest.iter()
+            .rev()
+            .fold(*last, |right, left| inner(left, &right))
     }
 }
 
 /// The hash of a leaf.
 #[must_use]
 pub fn leaf(content: &[u8]) -> Hash {
-    Sha256::new().chain_update([0]).chain_update(content).finalize().into()
+    Sha256::new()
+        .chain_update([0])
+        .chain_update(content)
+        .finalize()
+        .into()
 }
 
 fn inner(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+    Sha256::new()
+        .chain_update([1])
+        .chain_update(left)
+        .chain_update(right)
+        .finalize()
+        .into()
 }
 
 #[cfg(test)]
@@ -116,14 +136,33 @@ mod tests {
     #[test]
     fn the_known_root_of_the_published_test_tree_comes_out() {
         // The eight leaves and the root that certificate-transparency implementations test against.
-        let leaves = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
+        let leaves = [
+            "",
+            "00",
+            "10",
+            "2021",
+            "3031",
+            "40414243",
+            "5051525354555657",
+            "606162636465666768696a6b6c6d6e6f",
+        ];
         let mut frontier = Frontier::default();
         for hex in leaves {
-            let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+            let bytes: Vec<u8> = (0..hex.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+                .collect();
             frontier.push(leaf(&bytes));
         }
-        let root: String = frontier.root().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(root, "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328");
+        let root: String = frontier
+            .root()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(
+            root,
+            "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
+        );
     }
 
     #[test]

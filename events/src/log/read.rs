@@ -37,7 +37,11 @@ impl LogReader {
     /// A reader of the log in `pool`'s database.
     #[must_use]
     pub fn new(pool: PgPool, vault: Vault, upcasters: Upcasters) -> Self {
-        Self { pool, vault, upcasters }
+        Self {
+            pool,
+            vault,
+            upcasters,
+        }
     }
 
     /// The database that the log is in.
@@ -83,7 +87,11 @@ impl LogReader {
     ///
     /// # Errors
     /// The database fails, or an event cannot be read.
-    pub async fn stream(&self, aggregate_id: Uuid, version: i64) -> Result<Vec<Recorded>, LogError> {
+    pub async fn stream(
+        &self,
+        aggregate_id: Uuid,
+        version: i64,
+    ) -> Result<Vec<Recorded>, LogError> {
         let events = sqlx::query_as(
             "SELECT position
                   , aggregate_type
@@ -121,7 +129,10 @@ impl LogReader {
             sealed.push(event.read(&self.upcasters)?);
         }
         let subjects: HashSet<Uuid> = sealed.iter_mut().flat_map(Sealed::subjects).collect();
-        let keys = self.vault.keys(&subjects.into_iter().collect::<Vec<_>>()).await?;
+        let keys = self
+            .vault
+            .keys(&subjects.into_iter().collect::<Vec<_>>())
+            .await?;
         let opened: Result<Vec<_>, _> = sealed.into_iter().map(|event| event.open(&keys)).collect();
         Ok(opened?)
     }

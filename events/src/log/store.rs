@@ -95,7 +95,14 @@ impl<A: EventSourced> Store<A> {
             let Some(key) = keys.get(stream) else {
                 return Ok(()); // erased meanwhile
             };
-            vault::seal(field, stream, key, &snapshot_place::<A>(stream, loaded.version), Ids).map_err(encoding)?;
+            vault::seal(
+                field,
+                stream,
+                key,
+                &snapshot_place::<A>(stream, loaded.version),
+                Ids,
+            )
+            .map_err(encoding)?;
         }
         sqlx::query(
             "INSERT INTO live.snapshots (aggregate_id, aggregate_type, version, state_version, state)
@@ -171,12 +178,22 @@ impl<A: EventSourced> cqrs_es::AggregateContext<A> for Context<A> {
 impl<A: EventSourced> EventStore<A> for Store<A> {
     type AC = Context<A>;
 
-    async fn load_events(&self, aggregate_id: &str) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
-        let events = self.reader.stream(stream_id(aggregate_id)?, 0).await.map_err(unexpected)?;
+    async fn load_events(
+        &self,
+        aggregate_id: &str,
+    ) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
+        let events = self
+            .reader
+            .stream(stream_id(aggregate_id)?, 0)
+            .await
+            .map_err(unexpected)?;
         Ok(envelopes(aggregate_id, events))
     }
 
-    async fn load_aggregate(&self, aggregate_id: &str) -> Result<Context<A>, AggregateError<A::Error>> {
+    async fn load_aggregate(
+        &self,
+        aggregate_id: &str,
+    ) -> Result<Context<A>, AggregateError<A::Error>> {
         let stream = stream_id(aggregate_id)?;
         let loaded = self.load(stream).await.map_err(unexpected)?;
         Ok(Context {
@@ -198,10 +215,20 @@ impl<A: EventSourced> EventStore<A> for Store<A> {
             return Ok(Vec::new());
         }
         let metadata = read_metadata(&metadata);
-        let subjects: Vec<Uuid> = metadata.actor.user().into_iter().chain([context.stream]).collect();
-        let mut keys = self.reader.vault().keys(&subjects).await.map_err(unexpected)?;
+        let subjects: Vec<Uuid> = metadata
+            .actor
+            .user()
+            .into_iter()
+            .chain([context.stream])
+            .collect();
+        let mut keys = self
+            .reader
+            .vault()
+            .keys(&subjects)
+            .await
+            .map_err(unexpected)?;
         let mut secrets = Vec::new();
-        if context.version == 0 {
+        if context.version == 0 && A::IS_PERSON {
             let (key, write) = self.reader.vault().new_key(context.stream);
             keys.insert(context.stream, key);
             secrets.push(write);
@@ -275,7 +302,10 @@ impl Submission for Decided {
     }
 }
 
-fn envelopes<A: EventSourced>(aggregate_id: &str, events: Vec<crate::Recorded>) -> Vec<EventEnvelope<A>> {
+fn envelopes<A: EventSourced>(
+    aggregate_id: &str,
+    events: Vec<crate::Recorded>,
+) -> Vec<EventEnvelope<A>> {
     events
         .into_iter()
         .filter_map(|recorded| {
@@ -294,7 +324,10 @@ fn read_metadata(given: &HashMap<String, String>) -> Metadata {
     let id = |name: &str| given.get(name).and_then(|text| text.parse().ok());
     let command_id = id("command_id").unwrap_or_else(|| Ids.uuid());
     Metadata {
-        actor: given.get("actor").and_then(|text| text.parse().ok()).unwrap_or(Actor::System),
+        actor: given
+            .get("actor")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(Actor::System),
         authentication: given.get("authentication").cloned(),
         correlation_id: id("correlation_id").unwrap_or(command_id),
         causation_id: id("causation_id").unwrap_or(command_id),
@@ -306,6 +339,8 @@ fn stream_id<E: std::error::Error>(aggregate_id: &str) -> Result<Uuid, Aggregate
     aggregate_id.parse().map_err(unexpected)
 }
 
-fn unexpected<E: std::error::Error>(error: impl std::error::Error + Send + Sync + 'static) -> AggregateError<E> {
+fn unexpected<E: std::error::Error>(
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> AggregateError<E> {
     AggregateError::UnexpectedError(Box::new(error))
 }

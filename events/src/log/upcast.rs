@@ -37,7 +37,11 @@ impl Upcasters {
         schema_version: i32,
         payload: &'a [u8],
     ) -> serde_json::Result<std::borrow::Cow<'a, [u8]>> {
-        if self.0.is_empty() || !self.0.contains_key(&(event_type.to_owned(), schema_version)) {
+        if self.0.is_empty()
+            || !self
+                .0
+                .contains_key(&(event_type.to_owned(), schema_version))
+        {
             return Ok(payload.into());
         }
         let mut value: Value = serde_json::from_slice(payload)?;
@@ -56,13 +60,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Event, user::{ActivationCause, UserEvent}};
+    use crate::{
+        Event,
+        user::{ActivationCause, UserEvent},
+    };
 
     /// Say that, once, an activation did not tell its cause (version -1), and then told it in a word that was later
     /// replaced (version 0).
     fn upcasters() -> Upcasters {
         Upcasters::default()
-            .with("UserActivated", -1, |_| json!({ "UserActivated": { "cause": "admin" } }))
+            .with(
+                "UserActivated",
+                -1,
+                |_| json!({ "UserActivated": { "cause": "admin" } }),
+            )
             .with("UserActivated", 0, |mut event| {
                 if event["UserActivated"]["cause"] == "admin" {
                     event["UserActivated"]["cause"] = json!("administrator");
@@ -73,17 +84,29 @@ mod tests {
 
     #[test]
     fn a_retired_shape_is_led_step_by_step_to_todays() {
-        for (version, retired) in [(-1, json!({ "UserActivated": {} })), (0, json!({ "UserActivated": { "cause": "admin" } }))] {
+        for (version, retired) in [
+            (-1, json!({ "UserActivated": {} })),
+            (0, json!({ "UserActivated": { "cause": "admin" } })),
+        ] {
             let bytes = serde_json::to_vec(&retired).unwrap();
             let today = upcasters().apply("UserActivated", version, &bytes).unwrap();
             let event = Event::from_json("user", &today).unwrap();
-            assert_eq!(event, UserEvent::UserActivated { cause: ActivationCause::Administrator }.into());
+            assert_eq!(
+                event,
+                UserEvent::UserActivated {
+                    cause: ActivationCause::Administrator
+                }
+                .into()
+            );
         }
     }
 
     #[test]
     fn todays_shape_keeps_its_bytes() {
         let bytes = br#"{ "UserActivated" : {"cause":"use"} }"#;
-        assert_eq!(*upcasters().apply("UserActivated", 1, bytes).unwrap(), *bytes);
+        assert_eq!(
+            *upcasters().apply("UserActivated", 1, bytes).unwrap(),
+            *bytes
+        );
     }
 }

@@ -44,8 +44,12 @@ impl DomainEvent for OrganizationEvent {
 
 impl EventSourced for Organization {
     const STATE_VERSION: i32 = 1;
+    const IS_PERSON: bool = false;
 
-    fn decide(&self, command: &OrganizationCommand) -> Result<Vec<OrganizationEvent>, OrganizationError> {
+    fn decide(
+        &self,
+        command: &OrganizationCommand,
+    ) -> Result<Vec<OrganizationEvent>, OrganizationError> {
         decide(self, command)
     }
 

@@ -35,10 +35,13 @@ pub(super) fn evolve(organization: &mut Organization, event: &OrganizationEvent)
 
 #[cfg(test)]
 mod tests {
-    use cqrs_es::test::TestFramework;
+    use std::collections::BTreeSet;
+
+    use cqrs_es::{Aggregate, test::TestFramework};
 
     use super::super::{CreateOrganization, OrganizationName};
     use super::*;
+    use crate::Event;
 
     fn command() -> OrganizationCommand {
         OrganizationCommand::CreateOrganization(CreateOrganization {
@@ -58,7 +61,10 @@ mod tests {
 
     #[test]
     fn an_organization_is_created_in_an_empty_stream() {
-        TestFramework::<Organization>::with(()).given_no_previous_events().when(command()).then_expect_events(vec![created()]);
+        TestFramework::<Organization>::with(())
+            .given_no_previous_events()
+            .when(command())
+            .then_expect_events(vec![created()]);
     }
 
     #[test]
@@ -67,5 +73,51 @@ mod tests {
             .given(vec![created()])
             .when(command())
             .then_expect_error(OrganizationError::AlreadyExists);
+    }
+
+    /// What is in the log stays there: lines are added here, and never changed.
+    const RECORDED: &str = include_str!("../../../tests/recorded/organization_v1.jsonl");
+
+    #[derive(serde::Deserialize)]
+    struct Line {
+        event_type: String,
+        schema_version: i32,
+        payload: serde_json::Value,
+    }
+
+    fn recorded() -> impl Iterator<Item = Line> {
+        RECORDED
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+    }
+
+    #[test]
+    fn every_event_ever_recorded_is_read_and_written_as_it_was() {
+        for line in recorded() {
+            let bytes = serde_json::to_vec(&line.payload).unwrap();
+            let event = Event::from_json(Organization::TYPE, &bytes).unwrap();
+            assert_eq!(serde_json::to_value(&event).unwrap(), line.payload);
+            assert_eq!(event.event_type(), line.event_type);
+            assert_eq!(
+                event.schema_version(),
+                line.schema_version,
+                "the shape has a successor: read these lines through the upcaster, begin another file"
+            );
+        }
+    }
+
+    #[test]
+    fn every_kind_of_event_has_been_recorded() {
+        // Whoever reads a variant that does not exist is told those that do.
+        let refusal =
+            serde_json::from_str::<OrganizationEvent>(r#"{"none of them":{}}"#).unwrap_err();
+        let refusal = refusal.to_string();
+        let (_, kinds) = refusal.split_once("expected").unwrap();
+        let kinds: BTreeSet<&str> = kinds.split('`').skip(1).step_by(2).collect();
+        let recorded: Vec<String> = recorded().map(|line| line.event_type).collect();
+        assert_eq!(
+            recorded.iter().map(String::as_str).collect::<BTreeSet<_>>(),
+            kinds
+        );
     }
 }

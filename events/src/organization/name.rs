@@ -11,7 +11,9 @@ pub struct OrganizationName(String);
 
 /// A text that is no organisation's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no organisation name: 1 to 32 letters and digits, in groups joined by single hyphens")]
+#[error(
+    "{0:?} is no organisation name: 1 to 32 letters and digits, in groups joined by single hyphens"
+)]
 pub struct InvalidOrganizationName(String);
 
 impl OrganizationName {
@@ -20,9 +22,9 @@ impl OrganizationName {
     /// # Errors
     /// The rule is broken.
     pub fn parse(text: &str) -> Result<Self, InvalidOrganizationName> {
-        let groups_are_words = text
-            .split('-')
-            .all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        let groups_are_words = text.split('-').all(|group| {
+            !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        });
         if groups_are_words && text.len() <= 32 {
             Ok(Self(text.to_owned()))
         } else {
@@ -52,7 +54,15 @@ mod tests {
         for good in ["default", "A1", "the-big-one"] {
             assert_eq!(OrganizationName::parse(good).unwrap().as_str(), good);
         }
-        for bad in ["", "-a", "a-", "a--b", "a b", "é", "abcdefghijklmnopqrstuvwxyz1234567"] {
+        for bad in [
+            "",
+            "-a",
+            "a-",
+            "a--b",
+            "a b",
+            "é",
+            "abcdefghijklmnopqrstuvwxyz1234567",
+        ] {
             assert!(OrganizationName::parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -12,7 +12,12 @@ impl Aggregate for User {
     type Error = UserError;
     type Services = ();
 
-    async fn handle(&mut self, command: UserCommand, (): &(), sink: &EventSink<Self>) -> Result<(), UserError> {
+    async fn handle(
+        &mut self,
+        command: UserCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), UserError> {
         for event in decide(self, &command)? {
             sink.write(event, self).await;
         }
@@ -36,6 +41,7 @@ impl DomainEvent for UserEvent {
 
 impl EventSourced for User {
     const STATE_VERSION: i32 = 1;
+    const IS_PERSON: bool = true;
 
     fn decide(&self, command: &UserCommand) -> Result<Vec<UserEvent>, UserError> {
         decide(self, command)

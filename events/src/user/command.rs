@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{ActivationCause, EndReason, LoginType, Person, ProfileChange, Role, Session, SessionId, Status};
+use super::{
+    ActivationCause, EndReason, LoginType, Person, ProfileChange, Role, Session, SessionId, Status,
+};
 
 /// A wish, which may be refused.
 #[derive(Debug, Clone, PartialEq, Eq)]

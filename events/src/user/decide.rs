@@ -1,8 +1,8 @@
 //! What a user's command leads to. Every pair of state and command has its line here.
 
 use super::{
-    Account, ActivationCause, CreateUser, LoginType, ProfileChange, Role, SessionId, StartSession, Status, User,
-    UserCommand, UserError, UserEvent,
+    Account, ActivationCause, CreateUser, LoginType, ProfileChange, Role, SessionId, StartSession,
+    Status, User, UserCommand, UserError, UserEvent,
 };
 use crate::personal::Personal;
 
@@ -18,9 +18,14 @@ const UNCHANGED: Decision = Ok(Vec::new());
 pub(super) fn decide(user: &User, command: &UserCommand) -> Decision {
     match (user, command) {
         (User::Absent, UserCommand::CreateUser(wish)) => create(wish),
-        (User::Live(_) | User::Deleted | User::Erased, UserCommand::CreateUser(_)) => Err(UserError::AlreadyExists),
+        (User::Live(_) | User::Deleted | User::Erased, UserCommand::CreateUser(_)) => {
+            Err(UserError::AlreadyExists)
+        }
         (User::Live(account), command) => decide_live(account, command),
-        (User::Deleted | User::Erased, UserCommand::DeleteUser | UserCommand::EndSession { .. }) => UNCHANGED,
+        (
+            User::Deleted | User::Erased,
+            UserCommand::DeleteUser | UserCommand::EndSession { .. },
+        ) => UNCHANGED,
         (User::Absent | User::Deleted | User::Erased, _) => Err(UserError::NotFound),
     }
 }
@@ -30,16 +35,24 @@ fn decide_live(account: &Account, command: &UserCommand) -> Decision {
         UserCommand::CreateUser(_) => Err(UserError::AlreadyExists),
         UserCommand::ChangeProfile(change) => change_profile(account, change),
         UserCommand::AssignRoles(roles) if *roles == account.roles => UNCHANGED,
-        UserCommand::AssignRoles(roles) => happened(UserEvent::RolesAssigned { roles: roles.clone() }),
+        UserCommand::AssignRoles(roles) => happened(UserEvent::RolesAssigned {
+            roles: roles.clone(),
+        }),
         UserCommand::SuspendUser => suspend(account),
         UserCommand::ActivateUser(cause) => activate(account, *cause),
         UserCommand::DeleteUser => happened(UserEvent::UserDeleted {}),
-        UserCommand::RehashPassword { revision, .. } if *revision != account.password_revision => UNCHANGED,
-        UserCommand::RehashPassword { scheme, .. } => {
-            happened(UserEvent::PasswordRehashed { scheme: scheme.clone() })
+        UserCommand::RehashPassword { revision, .. } if !is_current(account, *revision) => {
+            UNCHANGED
         }
+        UserCommand::RehashPassword { scheme, .. } => happened(UserEvent::PasswordRehashed {
+            scheme: scheme.clone(),
+        }),
         UserCommand::StartSession(wish) => start_session(account, wish),
-        UserCommand::EndSession { session_id, .. } if !account.sessions.contains_key(session_id) => UNCHANGED,
+        UserCommand::EndSession { session_id, .. }
+            if !account.sessions.contains_key(session_id) =>
+        {
+            UNCHANGED
+        }
         UserCommand::EndSession { session_id, reason } => happened(UserEvent::SessionEnded {
             session_id: session_id.clone(),
             reason: *reason,
@@ -105,11 +118,19 @@ fn activate(account: &Account, cause: ActivationCause) -> Decision {
     }
 }
 
+/// Whether the password of that revision is still the user's. At revision 0 there is none that could be.
+fn is_current(account: &Account, revision: i64) -> bool {
+    revision > 0 && revision == account.password_revision
+}
+
 fn start_session(account: &Account, wish: &StartSession) -> Decision {
     if account.sessions.contains_key(&wish.session.id) {
         return Err(UserError::SessionExists);
     }
-    if wish.password_revision.is_some_and(|revision| revision != account.password_revision) {
+    if wish
+        .password_revision
+        .is_some_and(|revision| !is_current(account, revision))
+    {
         return Err(UserError::CredentialsChanged);
     }
     let mut events = activate(account, ActivationCause::Use)?;
@@ -120,7 +141,9 @@ fn start_session(account: &Account, wish: &StartSession) -> Decision {
         .map(|(id, _)| id.clone())
         .collect();
     if !expired.is_empty() {
-        events.push(UserEvent::SessionsExpired { session_ids: expired });
+        events.push(UserEvent::SessionsExpired {
+            session_ids: expired,
+        });
     }
     events.push(UserEvent::SessionStarted {
         session: wish.session.clone(),

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{ActivationCause, EndReason, LoginType, Person, ProfileChange, Role, Session, SessionId, Status};
+use super::{
+    ActivationCause, EndReason, LoginType, Person, ProfileChange, Role, Session, SessionId, Status,
+};
 use crate::personal::{Personal, PersonalField};
 
 /// A fact.

@@ -38,7 +38,10 @@ impl ProfileChange {
         Self {
             username: self.username.clone().filter(|new| *new != person.username),
             name: self.name.clone().filter(|new| *new != person.name),
-            avatar_url: self.avatar_url.clone().filter(|new| *new != person.avatar_url),
+            avatar_url: self
+                .avatar_url
+                .clone()
+                .filter(|new| *new != person.avatar_url),
         }
     }
 

@@ -20,7 +20,13 @@ pub enum Role {
 
 impl Role {
     /// Every role, the most powerful first.
-    pub const ALL: [Self; 5] = [Self::Owner, Self::UserAdmin, Self::Auditor, Self::TemplateAdmin, Self::Member];
+    pub const ALL: [Self; 5] = [
+        Self::Owner,
+        Self::UserAdmin,
+        Self::Auditor,
+        Self::TemplateAdmin,
+        Self::Member,
+    ];
 
     /// The role's name in the API and in the log.
     #[must_use]

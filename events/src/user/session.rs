@@ -83,7 +83,9 @@ impl<'de> Deserialize<'de> for SecretHash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let bytes = STANDARD_NO_PAD.decode(text).map_err(D::Error::custom)?;
-        let hash = bytes.try_into().map_err(|_| D::Error::custom("a SHA-256 has 32 bytes"))?;
+        let hash = bytes
+            .try_into()
+            .map_err(|_| D::Error::custom("a SHA-256 has 32 bytes"))?;
         Ok(Self(hash))
     }
 }

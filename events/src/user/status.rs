@@ -53,7 +53,13 @@ pub enum LoginType {
 
 impl LoginType {
     /// Every login type.
-    pub const ALL: [Self; 5] = [Self::Password, Self::Github, Self::Oidc, Self::None, Self::Token];
+    pub const ALL: [Self; 5] = [
+        Self::Password,
+        Self::Github,
+        Self::Oidc,
+        Self::None,
+        Self::Token,
+    ];
 
     /// The name in the API, the log and the read models.
     #[must_use]
@@ -70,7 +76,9 @@ impl LoginType {
     /// The login type of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|login_type| login_type.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|login_type| login_type.name() == name)
     }
 }
 

@@ -45,7 +45,10 @@ pub struct Credential {
 ///
 /// # Errors
 /// The database fails.
-pub async fn credential(executor: impl PgExecutor<'_>, subject: Uuid) -> sqlx::Result<Option<Credential>> {
+pub async fn credential(
+    executor: impl PgExecutor<'_>,
+    subject: Uuid,
+) -> sqlx::Result<Option<Credential>> {
     sqlx::query_as("SELECT password_hash, revision FROM vault.credentials WHERE subject_id = $1")
         .bind(subject)
         .fetch_optional(executor)
@@ -53,7 +56,11 @@ pub async fn credential(executor: impl PgExecutor<'_>, subject: Uuid) -> sqlx::R
 }
 
 /// Writes the keys, then the password hashes, then what is to go: a statement for each kind that there is.
-pub(crate) async fn write(conn: &mut PgConnection, writes: &[VaultWrite], now: DateTime<Utc>) -> sqlx::Result<()> {
+pub(crate) async fn write(
+    conn: &mut PgConnection,
+    writes: &[VaultWrite],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
     let mut keys = (Vec::new(), Vec::new(), Vec::new());
     let mut hashes = (Vec::new(), Vec::new(), Vec::new());
     let mut gone = Vec::new();
@@ -64,7 +71,11 @@ pub(crate) async fn write(conn: &mut PgConnection, writes: &[VaultWrite], now: D
                 keys.1.push(wrapped.master_key_id.as_str());
                 keys.2.push(wrapped.wrapped.as_slice());
             }
-            VaultWrite::PasswordHash { subject, hash, revision } => {
+            VaultWrite::PasswordHash {
+                subject,
+                hash,
+                revision,
+            } => {
                 hashes.0.push(*subject);
                 hashes.1.push(hash.as_str());
                 hashes.2.push(*revision);
@@ -96,7 +107,10 @@ pub(crate) async fn write(conn: &mut PgConnection, writes: &[VaultWrite], now: D
         .await?;
     }
     if !gone.is_empty() {
-        sqlx::query("DELETE FROM vault.credentials WHERE subject_id = ANY($1)").bind(gone).execute(conn).await?;
+        sqlx::query("DELETE FROM vault.credentials WHERE subject_id = ANY($1)")
+            .bind(gone)
+            .execute(conn)
+            .await?;
     }
     Ok(())
 }

@@ -31,8 +31,15 @@ impl MasterKey {
     /// A key of these bytes.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
-        let digest = Sha256::new().chain_update(b"rollcall master key").chain_update(bytes).finalize();
-        let id = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let digest = Sha256::new()
+            .chain_update(b"rollcall master key")
+            .chain_update(bytes)
+            .finalize();
+        let id = digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         Self { bytes, id }
     }
 
@@ -83,7 +90,10 @@ impl MasterKey {
             aad: subject.as_bytes(),
         };
         // Encryption in memory fails only for messages of many gigabytes.
-        let sealed = self.cipher().encrypt(&nonce.into(), payload).unwrap_or_default();
+        let sealed = self
+            .cipher()
+            .encrypt(&nonce.into(), payload)
+            .unwrap_or_default();
         WrappedKey {
             master_key_id: self.id.clone(),
             wrapped: [nonce.as_slice(), &sealed].concat(),
@@ -97,7 +107,9 @@ impl MasterKey {
             aad: subject.as_bytes(),
         };
         let mut bytes = self.cipher().decrypt(&(*nonce).into(), payload).ok()?;
-        let key = <[u8; 32]>::try_from(bytes.as_slice()).ok().map(SubjectKey::new);
+        let key = <[u8; 32]>::try_from(bytes.as_slice())
+            .ok()
+            .map(SubjectKey::new);
         bytes.zeroize();
         key
     }

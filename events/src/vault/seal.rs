@@ -79,7 +79,9 @@ pub fn seal(
         aad: &place.associated_data(),
     };
     // Encryption in memory fails only for messages of many gigabytes.
-    let sealed = cipher(key).encrypt(&nonce.into(), payload).unwrap_or_default();
+    let sealed = cipher(key)
+        .encrypt(&nonce.into(), payload)
+        .unwrap_or_default();
     plain.zeroize();
     let text = [&[FORMAT], subject.as_bytes().as_slice(), &nonce, &sealed].concat();
     field.seal(STANDARD_NO_PAD.encode(text));
@@ -90,21 +92,31 @@ pub fn seal(
 ///
 /// # Errors
 /// The key is there and does not open it.
-pub fn open(field: &mut dyn PersonalField, keys: &KeyRing, place: &Place<'_>) -> Result<(), OpenError> {
+pub fn open(
+    field: &mut dyn PersonalField,
+    keys: &KeyRing,
+    place: &Place<'_>,
+) -> Result<(), OpenError> {
     let Some(text) = field.sealed() else {
         return Ok(());
     };
-    let bytes = STANDARD_NO_PAD.decode(text).map_err(|_| OpenError::Altered)?;
+    let bytes = STANDARD_NO_PAD
+        .decode(text)
+        .map_err(|_| OpenError::Altered)?;
     let Some(key) = keys.get(subject(&bytes).ok_or(OpenError::Altered)?) else {
         field.erase();
         return Ok(());
     };
-    let nonce = bytes[NONCE_AT..].first_chunk::<24>().ok_or(OpenError::Altered)?;
+    let nonce = bytes[NONCE_AT..]
+        .first_chunk::<24>()
+        .ok_or(OpenError::Altered)?;
     let payload = Payload {
         msg: &bytes[SEALED_AT..],
         aad: &place.associated_data(),
     };
-    let mut plain = cipher(key).decrypt(&(*nonce).into(), payload).map_err(|_| OpenError::Altered)?;
+    let mut plain = cipher(key)
+        .decrypt(&(*nonce).into(), payload)
+        .map_err(|_| OpenError::Altered)?;
     let opened = field.open(&plain);
     plain.zeroize();
     Ok(opened?)
@@ -168,13 +180,31 @@ mod tests {
     fn what_is_moved_to_another_place_does_not_open() {
         let elsewhere = [
             place(2),
-            Place { stream: Uuid::from_u128(2), ..place(1) },
-            Place { event_type: "ProfileChanged", ..place(1) },
-            Place { schema_version: 2, ..place(1) },
-            Place { field: "origin", ..place(1) },
+            Place {
+                stream: Uuid::from_u128(2),
+                ..place(1)
+            },
+            Place {
+                event_type: "ProfileChanged",
+                ..place(1)
+            },
+            Place {
+                schema_version: 2,
+                ..place(1)
+            },
+            Place {
+                field: "origin",
+                ..place(1)
+            },
         ];
         for place in elsewhere {
-            assert!(matches!(open(&mut sealed(), &ring(), &place), Err(OpenError::Altered)), "{place:?}");
+            assert!(
+                matches!(
+                    open(&mut sealed(), &ring(), &place),
+                    Err(OpenError::Altered)
+                ),
+                "{place:?}"
+            );
         }
     }
 

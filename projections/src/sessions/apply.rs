@@ -1,0 +1,165 @@
+//! What events make of sessions. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use rollcall_events::{
+    Event, Recorded,
+    user::{Session, SessionId, UserEvent},
+};
+use uuid::Uuid;
+
+use super::SessionRow;
+
+/// What a batch makes of the sessions: first those that were there end, then the new ones begin.
+#[derive(Debug, Default)]
+pub struct SessionRows {
+    pub(super) ended: BTreeSet<SessionId>,
+    /// Users all of whose sessions end.
+    pub(super) gone: BTreeSet<Uuid>,
+    pub(super) started: BTreeMap<SessionId, SessionRow>,
+}
+
+pub(super) fn apply(rows: &mut SessionRows, recorded: &Recorded) {
+    let Event::User(event) = &recorded.event else {
+        return;
+    };
+    match event {
+        UserEvent::SessionStarted { session } => {
+            let row = started(recorded.stream, session, recorded.recorded_at);
+            rows.started.insert(session.id.clone(), row);
+        }
+        UserEvent::SessionEnded { session_id, .. } => end(rows, session_id),
+        UserEvent::SessionsExpired { session_ids } => {
+            for id in session_ids {
+                end(rows, id);
+            }
+        }
+        UserEvent::UserDeleted {} | UserEvent::UserErased {} => end_all(rows, recorded.stream),
+        UserEvent::UserCreated { .. }
+        | UserEvent::ProfileChanged { .. }
+        | UserEvent::RolesAssigned { .. }
+        | UserEvent::UserSuspended {}
+        | UserEvent::UserActivated { .. }
+        | UserEvent::PasswordRehashed { .. } => {}
+    }
+}
+
+fn started(user_id: Uuid, session: &Session, created_at: DateTime<Utc>) -> SessionRow {
+    SessionRow {
+        id: session.id.clone(),
+        user_id,
+        secret_sha256: session.secret_sha256,
+        login_type: session.login_type,
+        scope: session.scope,
+        lifetime_s: session.lifetime_s,
+        created_at,
+        expires_at: session.expires_at,
+        ends_at: session.ends_at,
+    }
+}
+
+/// A session that began in this batch was never written, and is simply dropped.
+fn end(rows: &mut SessionRows, id: &SessionId) {
+    if rows.started.remove(id).is_none() {
+        rows.ended.insert(id.clone());
+    }
+}
+
+fn end_all(rows: &mut SessionRows, user: Uuid) {
+    rows.started.retain(|_, session| session.user_id != user);
+    rows.gone.insert(user);
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_events::{
+        Personal,
+        user::{EndReason, LoginType, Scope, SecretHash},
+    };
+
+    use super::*;
+    use crate::testing::{ADA, BOB, at, created, recorded, session_started};
+
+    fn after(events: Vec<(Uuid, UserEvent)>) -> SessionRows {
+        let mut rows = SessionRows::default();
+        for ((stream, event), version) in events.into_iter().zip(1..) {
+            apply(&mut rows, &recorded(stream, version, event));
+        }
+        rows
+    }
+
+    fn ended(id: &str) -> UserEvent {
+        UserEvent::SessionEnded {
+            session_id: SessionId(id.to_owned()),
+            reason: EndReason::SignedOut,
+        }
+    }
+
+    fn expired(ids: &[&str]) -> UserEvent {
+        UserEvent::SessionsExpired {
+            session_ids: ids.iter().map(|id| SessionId((*id).to_owned())).collect(),
+        }
+    }
+
+    /// The sessions that end, the users all of whose sessions end, and the sessions that begin.
+    #[track_caller]
+    fn assert_leaves(rows: &SessionRows, ended: &[&str], gone: &[Uuid], started: &[&str]) {
+        let names = |ids: Vec<&SessionId>| ids.iter().map(|id| id.0.clone()).collect::<Vec<_>>();
+        assert_eq!(names(rows.ended.iter().collect()), ended);
+        assert_eq!(rows.gone.iter().copied().collect::<Vec<_>>(), gone);
+        assert_eq!(names(rows.started.keys().collect()), started);
+    }
+
+    #[test]
+    fn a_session_begins() {
+        let rows = after(vec![(ADA, session_started("a"))]);
+        let expected = SessionRow {
+            id: SessionId("a".to_owned()),
+            user_id: ADA,
+            secret_sha256: SecretHash([7; 32]),
+            login_type: LoginType::Password,
+            scope: Scope::All,
+            lifetime_s: 86_400,
+            created_at: at(1),
+            expires_at: at(86_400),
+            ends_at: at(2_592_000),
+        };
+        assert_leaves(&rows, &[], &[], &["a"]);
+        assert_eq!(rows.started.into_values().collect::<Vec<_>>(), [expected]);
+    }
+
+    #[test]
+    fn sessions_end_one_by_one_or_by_age() {
+        let rows = after(vec![(ADA, ended("a")), (BOB, expired(&["b", "c"]))]);
+        assert_leaves(&rows, &["a", "b", "c"], &[], &[]);
+    }
+
+    #[test]
+    fn what_begins_and_ends_in_one_batch_is_never_written() {
+        let start = |id| (ADA, session_started(id));
+        let rows = after(vec![start("a"), start("b"), (ADA, ended("a")), start("c")]);
+        assert_leaves(&rows, &[], &[], &["b", "c"]);
+        let rows = after(vec![start("a"), start("b"), (ADA, expired(&["a", "x"]))]);
+        assert_leaves(&rows, &["x"], &[], &["b"]);
+    }
+
+    #[test]
+    fn who_goes_takes_their_sessions_along_and_no_others() {
+        for gone in [UserEvent::UserDeleted {}, UserEvent::UserErased {}] {
+            let started = vec![(ADA, session_started("a")), (BOB, session_started("b"))];
+            let rows = after(started.into_iter().chain([(ADA, gone)]).collect());
+            assert_leaves(&rows, &[], &[ADA], &["b"]);
+        }
+    }
+
+    #[test]
+    fn other_changes_of_a_user_leave_the_sessions_alone() {
+        let rows = after(vec![
+            (BOB, created(Personal::Erased)),
+            (ADA, session_started("a")),
+            (ADA, UserEvent::UserSuspended {}),
+        ]);
+        assert_leaves(&rows, &[], &[], &["a"]);
+    }
+}

@@ -1,0 +1,54 @@
+//! One session, as the read model has it.
+
+use chrono::{DateTime, Utc};
+use rollcall_events::user::{LoginType, Scope, SecretHash, SessionId};
+use sqlx::{FromRow, Row, postgres::PgRow};
+use uuid::Uuid;
+
+use crate::columns::named;
+
+/// A row of `read.sessions`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// The public half of the token.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user_id: Uuid,
+    /// Recognises the secret half of the token.
+    pub secret_sha256: SecretHash,
+    /// How the user proved who they are.
+    pub login_type: LoginType,
+    /// What it may be used for.
+    pub scope: Scope,
+    /// How long it lasts without use, in seconds.
+    pub lifetime_s: i64,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// When it ends, if it is not used.
+    pub expires_at: DateTime<Utc>,
+    /// When it ends, however much it is used.
+    pub ends_at: DateTime<Utc>,
+}
+
+/// Reads the columns by the names that set them apart from those of the user beside them.
+impl FromRow<'_, PgRow> for SessionRow {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: SessionId(row.try_get("session_id")?),
+            user_id: row.try_get("user_id")?,
+            secret_sha256: SecretHash(row.try_get("secret_sha256")?),
+            login_type: named(row, "session_login_type", LoginType::parse)?,
+            scope: named(row, "scope", scope)?,
+            lifetime_s: row.try_get("lifetime_s")?,
+            created_at: row.try_get("session_created_at")?,
+            expires_at: row.try_get("expires_at")?,
+            ends_at: row.try_get("ends_at")?,
+        })
+    }
+}
+
+fn scope(name: &str) -> Option<Scope> {
+    [Scope::All, Scope::ApplicationConnect]
+        .into_iter()
+        .find(|scope| scope.name() == name)
+}

@@ -1,0 +1,42 @@
+//! Users as they are: who they are, what they may, and when they came and went.
+//!
+//! [`Users`] makes the rows of `read.users`, [`find`] and [`list`] read them, and [`search`] is the language in which
+//! lists are asked for.
+
+mod apply;
+pub mod find;
+pub mod list;
+mod row;
+pub mod search;
+mod store;
+
+pub use apply::fold;
+pub use row::{FoundUser, UserRow};
+
+use rollcall_events::Recorded;
+use sqlx::PgConnection;
+
+use crate::Projection;
+use apply::UserRows;
+
+/// The rule of `read.users`.
+#[derive(Debug, Clone, Copy)]
+pub struct Users;
+
+impl Projection for Users {
+    const NAME: &'static str = "users";
+    const VERSION: i32 = 1;
+    type Rows = UserRows;
+
+    async fn read(conn: &mut PgConnection, batch: &[Recorded]) -> sqlx::Result<UserRows> {
+        store::read(conn, apply::known_before(batch)).await
+    }
+
+    fn apply(rows: &mut UserRows, event: &Recorded) {
+        apply::apply(rows, event);
+    }
+
+    async fn write(conn: &mut PgConnection, rows: UserRows) -> sqlx::Result<()> {
+        store::write(conn, &rows).await
+    }
+}

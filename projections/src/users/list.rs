@@ -1,0 +1,258 @@
+//! Listing users: filtered, in order of their names, by cursor and offset.
+
+use futures_util::{StreamExt, stream::BoxStream};
+use rollcall_events::user::{Role, Status};
+use sqlx::{
+    Executor, FromRow, PgExecutor, PgPool, Postgres, postgres::PgArguments, query::QueryAs,
+};
+use uuid::Uuid;
+
+use super::{FoundUser, search::UserFilter};
+
+/// Which users to list, and which part of the list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListRequest {
+    /// What a user must satisfy.
+    pub filter: UserFilter,
+    /// Whom the caller may see.
+    pub visible_to: Visibility,
+    /// Only who comes after this user in the order; the user may be gone, and need not satisfy the filter.
+    pub after: Option<Uuid>,
+    /// How many users at the most; 0 for no limit.
+    pub limit: u32,
+    /// How many users to leave out at the beginning.
+    pub offset: u32,
+}
+
+/// Whom a caller may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visibility {
+    /// Everybody.
+    All,
+    /// This user alone.
+    Only(Uuid),
+}
+
+/// A part of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The users of the part.
+    pub users: Vec<FoundUser>,
+    /// How many users the filter and the cursor leave, before offset and limit; but 0 when the page is empty, as
+    /// clients expect.
+    pub count: i64,
+}
+
+/// Lists at most `request.limit` users. Rows and count are of one moment, as they come from one statement. Without a
+/// limit use [`stream`]: this one would hold everybody in memory, and not count them.
+pub async fn page(executor: impl PgExecutor<'_>, request: &ListRequest) -> sqlx::Result<Page> {
+    let listed = select(request).fetch_all(executor).await?;
+    Ok(Page {
+        count: listed.first().map_or(0, |first| first.count),
+        users: listed.into_iter().map(|listed| listed.user).collect(),
+    })
+}
+
+/// Lists users one by one, so that however many there are they are never all in memory. Keeps a connection for as long
+/// as it is read. Does not count: the reader ends up knowing, and nobody has to count before the first row.
+pub fn stream(pool: &PgPool, request: &ListRequest) -> BoxStream<'static, sqlx::Result<FoundUser>> {
+    // Asked the executor itself, and not the query, the rows do not borrow the pool.
+    pool.fetch(select(request))
+        .map(|row| FoundUser::from_row(&row?))
+        .boxed()
+}
+
+#[derive(FromRow)]
+struct ListedUser {
+    #[sqlx(flatten)]
+    user: FoundUser,
+    count: i64,
+}
+
+/// The one statement behind every list. Each condition is true by itself when its value is null.
+///
+/// It is planned anew for each list, with the values in sight (that is what `persistent(false)` is for): conditions
+/// without a value then vanish before the planner chooses, and a search goes by its trigrams. The general plan, to
+/// which a prepared statement comes down after a few uses, would read every user every time.
+fn select(request: &ListRequest) -> QueryAs<'static, Postgres, ListedUser, PgArguments> {
+    let filter = &request.filter;
+    sqlx::query_as(
+        "WITH matching AS NOT MATERIALIZED (
+             SELECT users.*
+                  , activity.last_seen_at
+               FROM read.users
+               LEFT JOIN live.user_activity AS activity ON activity.user_id = users.id
+              WHERE users.deleted_at IS NULL
+                AND $1::boolean
+                AND ($2::uuid IS NULL OR users.id = $2)
+                AND ($3::uuid IS NULL OR users.username_key > (
+                        SELECT cursor.username_key FROM read.users AS cursor WHERE cursor.id = $3))
+                AND ($4::text IS NULL OR users.username_key LIKE $4 OR users.email_key LIKE $4)
+                AND ($5::text IS NULL OR users.name_key LIKE $5)
+                AND ($6::text[] IS NULL OR users.status = ANY ($6))
+                AND ($7::text[] IS NULL OR users.roles && $7)
+                AND ($8::text[] IS NULL OR users.login_type = ANY ($8))
+                AND ($9::timestamptz IS NULL OR users.created_at <= $9)
+                AND ($10::timestamptz IS NULL OR users.created_at >= $10)
+                AND ($11::timestamptz IS NULL
+                     OR coalesce(activity.last_seen_at, '0001-01-01 00:00:00+00') <= $11)
+                AND ($12::timestamptz IS NULL
+                     OR coalesce(activity.last_seen_at, '0001-01-01 00:00:00+00') >= $12)
+         )
+         SELECT id
+              , version
+              , username
+              , email
+              , name
+              , avatar_url
+              , status
+              , login_type
+              , roles
+              , organization_ids
+              , created_at
+              , updated_at
+              , deleted_at
+              , last_seen_at
+              , CASE WHEN $13::bigint > 0 THEN (SELECT count(*) FROM matching) ELSE 0 END AS count
+           FROM matching
+          ORDER BY username_key
+          LIMIT nullif($13::bigint, 0)
+         OFFSET $14::bigint",
+    )
+    .bind(can_match(filter))
+    .bind(request.visible_to.only())
+    .bind(request.after)
+    .bind(filter.search.as_deref().map(containing))
+    .bind(filter.name.as_deref().map(containing))
+    .bind(any_of(&filter.statuses, |status: &Status| {
+        status.name().to_owned()
+    }))
+    .bind(roles(&filter.roles))
+    .bind(any_of(&filter.login_types, String::clone))
+    .bind(filter.created_before)
+    .bind(filter.created_after)
+    .bind(filter.last_seen_before)
+    .bind(filter.last_seen_after)
+    .bind(i64::from(request.limit))
+    .bind(i64::from(request.offset))
+    .persistent(false)
+}
+
+impl Visibility {
+    fn only(self) -> Option<Uuid> {
+        match self {
+            Self::All => None,
+            Self::Only(id) => Some(id),
+        }
+    }
+}
+
+/// No user is linked to an account at github.com, where 0 is nobody's number, and no user is a machine.
+fn can_match(filter: &UserFilter) -> bool {
+    matches!(filter.github_com_user_id, None | Some(0)) && filter.service_account != Some(true)
+}
+
+/// The pattern for texts with `part` in them. What is special in a pattern is ordinary in a search.
+fn containing(part: &str) -> String {
+    let mut pattern = String::from("%");
+    for char in part.chars() {
+        if matches!(char, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(char);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// Everybody is a member, named or not: asked for alone, the role is no condition. Among others it counts when named.
+fn roles(roles: &[String]) -> Option<Vec<String>> {
+    if roles.iter().all(|role| role == Role::Member.name()) {
+        return None;
+    }
+    any_of(roles, String::clone)
+}
+
+fn any_of<T>(values: &[T], name: impl Fn(&T) -> String) -> Option<Vec<String>> {
+    if values.is_empty() {
+        return None;
+    }
+    Some(values.iter().map(name).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use sqlx::Execute;
+
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_special_in_a_pattern_is_ordinary_in_a_search() {
+        assert_eq!(containing("ada"), "%ada%");
+        assert_eq!(containing(r"50%_\x"), r"%50\%\_\\x%");
+    }
+
+    #[test]
+    fn member_alone_is_no_condition() {
+        assert_eq!(roles(&[]), None);
+        assert_eq!(roles(&names(&["member"])), None);
+        assert_eq!(roles(&names(&["member", "member"])), None);
+    }
+
+    #[test]
+    fn roles_are_asked_for_by_name_even_unknown_ones() {
+        for asked in [
+            names(&["owner"]),
+            names(&["member", "owner"]),
+            names(&["?"]),
+        ] {
+            assert_eq!(roles(&asked), Some(asked));
+        }
+    }
+
+    #[test]
+    fn nobody_is_a_machine_or_linked_to_github() {
+        let linked = |id| UserFilter {
+            github_com_user_id: id,
+            ..UserFilter::default()
+        };
+        let machine = |is| UserFilter {
+            service_account: is,
+            ..UserFilter::default()
+        };
+        assert!(can_match(&UserFilter::default()));
+        assert!(can_match(&linked(Some(0))) && can_match(&machine(Some(false))));
+        assert!(!can_match(&linked(Some(7))) && !can_match(&machine(Some(true))));
+    }
+
+    #[test]
+    fn a_list_is_planned_with_its_values_in_sight() {
+        let request = ListRequest {
+            filter: UserFilter::default(),
+            visible_to: Visibility::All,
+            after: None,
+            limit: 0,
+            offset: 0,
+        };
+        assert!(!Execute::persistent(&select(&request)));
+    }
+
+    proptest! {
+        #[test]
+        fn an_escaped_search_reads_back_as_it_was(part in any::<String>()) {
+            let pattern = containing(&part);
+            let mut chars = pattern[1..pattern.len() - 1].chars();
+            let mut literal = String::new();
+            while let Some(char) = chars.next() {
+                prop_assert!(char != '%' && char != '_');
+                literal.push(if char == '\\' { chars.next().unwrap() } else { char });
+            }
+            prop_assert_eq!(literal, part);
+        }
+    }
+}

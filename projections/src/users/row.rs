@@ -1,0 +1,109 @@
+//! One user, as the read model has it.
+
+use chrono::{DateTime, Utc};
+use rollcall_events::user::{LoginType, Role, Status};
+use sqlx::{FromRow, Row, postgres::PgRow};
+use uuid::Uuid;
+
+use crate::columns::{all_named, named};
+
+/// A row of `read.users`. What belongs to the person is absent when the person was erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserRow {
+    /// The stream of the user's events.
+    pub id: Uuid,
+    /// The version of the last event that changed the row; the stream may have gone on.
+    pub version: i64,
+    /// As its owner spells it.
+    pub username: Option<String>,
+    /// As it was given.
+    pub email: Option<String>,
+    /// The name for people; may be empty.
+    pub name: Option<String>,
+    /// Where a picture is; may be empty.
+    pub avatar_url: Option<String>,
+    /// Whether the user may come in.
+    pub status: Status,
+    /// How the user signs in.
+    pub login_type: LoginType,
+    /// Roles in the whole service, the most powerful first.
+    pub roles: Vec<Role>,
+    /// The organisations that the user belongs to.
+    pub organization_ids: Vec<Uuid>,
+    /// When the user came to be.
+    pub created_at: DateTime<Utc>,
+    /// When the row last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When the user went. The row stays, so that identifiers keep meaning something.
+    pub deleted_at: Option<DateTime<Utc>>,
+}
+
+/// A user, with what is known of their coming by.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct FoundUser {
+    /// The user.
+    #[sqlx(flatten)]
+    pub row: UserRow,
+    /// Absent for who has never been here.
+    pub last_seen_at: Option<DateTime<Utc>>,
+}
+
+impl UserRow {
+    /// The username as uniqueness, order and search see it: `Username::key`, of a name that was accepted long ago.
+    pub(super) fn username_key(&self) -> Option<String> {
+        self.username.as_deref().map(str::to_ascii_lowercase)
+    }
+
+    /// The address as uniqueness and search see it: `EmailAddress::key`, of an address that was accepted long ago.
+    pub(super) fn email_key(&self) -> Option<String> {
+        self.email.as_deref().map(str::to_lowercase)
+    }
+
+    /// The name as search sees it.
+    pub(super) fn name_key(&self) -> Option<String> {
+        self.name.as_deref().map(str::to_lowercase)
+    }
+}
+
+impl FromRow<'_, PgRow> for UserRow {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            version: row.try_get("version")?,
+            username: row.try_get("username")?,
+            email: row.try_get("email")?,
+            name: row.try_get("name")?,
+            avatar_url: row.try_get("avatar_url")?,
+            status: named(row, "status", Status::parse)?,
+            login_type: named(row, "login_type", LoginType::parse)?,
+            roles: all_named(row, "roles", Role::parse)?,
+            organization_ids: row.try_get("organization_ids")?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+            deleted_at: row.try_get("deleted_at")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_events::{
+        Personal,
+        user::{EmailAddress, Username},
+    };
+
+    use crate::{
+        testing::{ADA, created, person, recorded},
+        users::fold,
+    };
+
+    #[test]
+    fn keys_are_those_that_the_domain_claims() {
+        let mut person = person("Ada-L");
+        person.email = EmailAddress::parse("ÉLÖDIE.İ+Σ@Example.COM").unwrap();
+        let row = fold(&[recorded(ADA, 1, created(Personal::Known(person.clone())))]).unwrap();
+        assert_eq!(row.username_key(), Some(Username::key(&person.username)));
+        assert_eq!(row.email_key(), Some(EmailAddress::key(&person.email)));
+        assert_eq!(row.name_key().as_deref(), Some("somebody"));
+    }
+}

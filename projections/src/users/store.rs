@@ -1,0 +1,155 @@
+//! The rows of `read.users`, read to be changed and written back.
+
+use rollcall_events::user::Role;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{UserRow, apply::UserRows};
+use crate::columns::column;
+
+pub(super) async fn read(conn: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Result<UserRows> {
+    if ids.is_empty() {
+        return Ok(UserRows::default());
+    }
+    let rows = sqlx::query_as(
+        "SELECT id
+              , version
+              , username
+              , email
+              , name
+              , avatar_url
+              , status
+              , login_type
+              , roles
+              , organization_ids
+              , created_at
+              , updated_at
+              , deleted_at
+           FROM read.users
+          WHERE id = ANY ($1)",
+    )
+    .bind(ids)
+    .fetch_all(conn)
+    .await?;
+    Ok(UserRows::new(rows))
+}
+
+pub(super) async fn write(conn: &mut PgConnection, rows: &UserRows) -> sqlx::Result<()> {
+    let changed = rows.changed();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let passed_on = rows.passed_on();
+    if !passed_on.is_empty() {
+        let_go(conn, passed_on).await?;
+    }
+    upsert(conn, &changed).await
+}
+
+/// Within a batch a name can pass from one user to another, even back and forth. The unique indexes look after every
+/// single row, so that whoever lets go of such a name must do so before anybody takes it.
+async fn let_go(conn: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE read.users
+            SET username_key = NULL
+              , email_key = NULL
+          WHERE id = ANY ($1)",
+    )
+    .bind(ids)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Arrays of arrays cannot be unnested, so that lists travel as text between commas.
+async fn upsert(conn: &mut PgConnection, rows: &[&UserRow]) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO read.users
+              ( id
+              , version
+              , username
+              , username_key
+              , email
+              , email_key
+              , name
+              , name_key
+              , avatar_url
+              , status
+              , login_type
+              , roles
+              , organization_ids
+              , created_at
+              , updated_at
+              , deleted_at
+              )
+         SELECT id
+              , version
+              , username
+              , username_key
+              , email
+              , email_key
+              , name
+              , name_key
+              , avatar_url
+              , status
+              , login_type
+              , string_to_array(roles, ',')
+              , string_to_array(organization_ids, ',')::uuid[]
+              , created_at
+              , updated_at
+              , deleted_at
+           FROM UNNEST
+              ( $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[]
+              , $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]
+              , $14::timestamptz[], $15::timestamptz[], $16::timestamptz[]
+              ) AS changed
+              ( id, version, username, username_key, email, email_key
+              , name, name_key, avatar_url, status, login_type, roles, organization_ids
+              , created_at, updated_at, deleted_at
+              )
+             ON CONFLICT (id) DO UPDATE
+            SET version = excluded.version
+              , username = excluded.username
+              , username_key = excluded.username_key
+              , email = excluded.email
+              , email_key = excluded.email_key
+              , name = excluded.name
+              , name_key = excluded.name_key
+              , avatar_url = excluded.avatar_url
+              , status = excluded.status
+              , login_type = excluded.login_type
+              , roles = excluded.roles
+              , organization_ids = excluded.organization_ids
+              , created_at = excluded.created_at
+              , updated_at = excluded.updated_at
+              , deleted_at = excluded.deleted_at",
+    )
+    .bind(column(rows, |row| row.id))
+    .bind(column(rows, |row| row.version))
+    .bind(column(rows, |row| row.username.as_deref()))
+    .bind(column(rows, UserRow::username_key))
+    .bind(column(rows, |row| row.email.as_deref()))
+    .bind(column(rows, UserRow::email_key))
+    .bind(column(rows, |row| row.name.as_deref()))
+    .bind(column(rows, UserRow::name_key))
+    .bind(column(rows, |row| row.avatar_url.as_deref()))
+    .bind(column(rows, |row| row.status.name()))
+    .bind(column(rows, |row| row.login_type.name()))
+    .bind(column(rows, |row| {
+        joined(&row.roles, |role: &Role| role.name().to_owned())
+    }))
+    .bind(column(rows, |row| {
+        joined(&row.organization_ids, Uuid::to_string)
+    }))
+    .bind(column(rows, |row| row.created_at))
+    .bind(column(rows, |row| row.updated_at))
+    .bind(column(rows, |row| row.deleted_at))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+fn joined<T>(values: &[T], text: impl Fn(&T) -> String) -> String {
+    let texts: Vec<String> = values.iter().map(text).collect();
+    texts.join(",")
+}

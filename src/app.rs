@@ -1,0 +1,225 @@
+//! The service put together: the database, the log, the vault, the buses, and what the endpoints share.
+
+use std::{sync::Arc, time::Duration};
+
+use rollcall_events::{
+    Metadata,
+    clock::Clock,
+    ids::Ids,
+    log::{Appender, LogError, LogReader, Upcasters},
+    organization::{
+        CreateOrganization, Organization, OrganizationCommand, OrganizationError, OrganizationName,
+    },
+    user::{PasswordPolicy, User},
+    vault::{MasterKey, Vault, VaultError},
+};
+use rollcall_projections::{inline::InlineProjections, organizations};
+use sqlx::{
+    Connection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use uuid::Uuid;
+
+use crate::{
+    auth::{
+        Passwords,
+        passwords::{Cost, PasswordError},
+    },
+    command_bus::{CommandBus, CommandError},
+    config::Config,
+};
+
+/// How long a request waits for a connection before it is told that the database does not answer.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that was idle for longer is tried before it is used: the database may have been restarted.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// Lists that are streamed hold a connection as long as their reader takes: they have their own, so that slow
+/// readers can never starve the rest.
+const STREAM_CONNECTIONS: u32 = 4;
+
+/// What the endpoints work with. Cheap to share.
+pub type AppState = Arc<App>;
+
+/// The service.
+pub struct App {
+    /// How it is set up.
+    pub config: Config,
+    /// The database.
+    pub pool: PgPool,
+    /// The database, for lists that are streamed.
+    pub streams: PgPool,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Identifiers and secrets.
+    pub ids: Ids,
+    /// The log, to read.
+    pub log: LogReader,
+    /// The way of users' commands.
+    pub users: CommandBus<User>,
+    /// The way of organisations' commands.
+    pub organizations: CommandBus<Organization>,
+    /// Hashes and verifies.
+    pub passwords: Passwords,
+    /// Whose proof it is that a form comes from our own page.
+    pub csrf_key: [u8; 32],
+    /// The organisation that users join who name none.
+    pub default_organization: Uuid,
+}
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database does not answer, or refuses.
+    #[error("the database cannot be used")]
+    Database(#[from] sqlx::Error),
+    /// The master key is wrong.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The hashing parameters are wrong.
+    #[error(transparent)]
+    Passwords(#[from] PasswordError),
+    /// The default organisation's name is wrong.
+    #[error(transparent)]
+    OrganizationName(#[from] rollcall_events::organization::InvalidOrganizationName),
+    /// The default organisation could not be created.
+    #[error("the default organisation could not be created")]
+    Organization(#[source] CommandError<OrganizationError>),
+}
+
+impl App {
+    /// Puts the service together on a migrated database.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(
+        config: Config,
+        database: PgConnectOptions,
+        master_key: MasterKey,
+        clock: Arc<dyn Clock>,
+    ) -> Result<AppState, StartError> {
+        let pool = pool(config.database_connections, database.clone());
+        let streams = pool_of_streams(database);
+        let csrf_key = master_key.derive("csrf");
+        let vault = Vault::open(pool.clone(), master_key, clock.as_ref()).await?;
+        let log = LogReader::new(pool.clone(), vault, Upcasters::current());
+        let appender = Appender::start(&pool, InlineProjections, Arc::clone(&clock));
+        let organizations = CommandBus::new(&log, &appender);
+        let default_organization = default_organization(&pool, &organizations, &config).await?;
+        let cost = Cost {
+            memory_kib: config.argon2_memory_kib,
+            passes: config.argon2_passes,
+            lanes: config.argon2_lanes,
+        };
+        let policy = PasswordPolicy {
+            minimum_score: config.password_minimum_score,
+        };
+        let workers = config
+            .hashing_workers
+            .unwrap_or_else(default_hashing_workers);
+        Ok(Arc::new(Self {
+            passwords: Passwords::new(cost, policy, workers)?,
+            users: CommandBus::new(&log, &appender),
+            config,
+            pool,
+            streams,
+            clock,
+            ids: Ids,
+            log,
+            organizations,
+            csrf_key,
+            default_organization,
+        }))
+    }
+}
+
+/// All processors but one: whatever comes in, one is left for everything else.
+fn default_hashing_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get().saturating_sub(1).max(1))
+}
+
+fn pool(connections: u32, database: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|conn, meta| {
+            Box::pin(async move {
+                if meta.idle_for > TRUSTED_IDLE {
+                    conn.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(database)
+}
+
+fn pool_of_streams(database: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(STREAM_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(database)
+}
+
+/// The default organisation, created by the first service that finds none.
+async fn default_organization(
+    pool: &PgPool,
+    bus: &CommandBus<Organization>,
+    config: &Config,
+) -> Result<Uuid, StartError> {
+    if let Some(organization) = organizations::find::default(pool).await? {
+        return Ok(organization.id);
+    }
+    let name = OrganizationName::parse(&config.default_organization)?;
+    let command = OrganizationCommand::CreateOrganization(CreateOrganization {
+        display_name: name.as_str().to_owned(),
+        name,
+        is_default: true,
+    });
+    let id = Ids.uuid();
+    match bus
+        .execute(id, command, Metadata::system(Ids.uuid()), Vec::new())
+        .await
+    {
+        Ok(_) => Ok(id),
+        // Another node was faster.
+        Err(CommandError::Taken(_)) => match organizations::find::default(pool).await? {
+            Some(organization) => Ok(organization.id),
+            None => Err(StartError::Organization(CommandError::Contended)),
+        },
+        Err(error) => Err(StartError::Organization(error)),
+    }
+}
+
+/// How often what is kept for a while only is tidied up.
+const UPKEEP_EVERY: Duration = Duration::from_secs(3600);
+
+/// Tidies up, for as long as the service runs: answers are kept for a day, activity as long as its session.
+pub async fn upkeep(app: AppState) {
+    loop {
+        let yesterday = app.clock.now() - chrono::TimeDelta::days(1);
+        if let Err(error) = tidy_up(&app.pool, yesterday).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "tidying up failed; it is tried again in an hour"
+            );
+        }
+        tokio::time::sleep(UPKEEP_EVERY).await;
+    }
+}
+
+async fn tidy_up(pool: &PgPool, before: chrono::DateTime<chrono::Utc>) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM live.commands WHERE recorded_at < $1")
+        .bind(before)
+        .execute(pool)
+        .await?;
+    sqlx::query(
+        "DELETE FROM live.session_activity
+          WHERE NOT EXISTS (SELECT FROM read.sessions WHERE sessions.id = session_activity.session_id)",
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,215 @@
+//! The caller: who a request's token stands for, checked anew on every request.
+
+use axum::{
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    http::{HeaderMap, StatusCode, request::Parts},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use rollcall_events::{
+    Actor, Metadata,
+    user::{ActivationCause, LoginType, Role, Status, UserCommand},
+};
+use rollcall_projections::{
+    sessions::{self, KnownSession},
+    users::FoundUser,
+};
+
+use super::{RequestContext, Token};
+use crate::{
+    app::{App, AppState},
+    http::{
+        answer::Refusal,
+        cookies::{SESSION_COOKIE, cookie},
+        query::Parameters,
+    },
+};
+
+/// A session's use is noted at most this often.
+const ACTIVITY_STEP: TimeDelta = TimeDelta::hours(1);
+const SESSION_HEADER: &str = "coder-session-token";
+
+/// A signed-in user, by a token that is good now.
+pub struct Caller {
+    /// The session that the token stands for.
+    pub session: KnownSession,
+    /// The request by which they call.
+    pub request: RequestContext,
+}
+
+impl Caller {
+    /// Who calls.
+    #[must_use]
+    pub fn user(&self) -> &FoundUser {
+        &self.session.user
+    }
+
+    /// Whether they hold any of these roles.
+    #[must_use]
+    pub fn has_any(&self, roles: &[Role]) -> bool {
+        roles
+            .iter()
+            .any(|role| self.user().row.roles.contains(role))
+    }
+
+    /// The metadata of a command that they give.
+    #[must_use]
+    pub fn metadata(&self, app: &App) -> Metadata {
+        let authentication = format!("session:{}", self.session.session.id.0);
+        self.request.metadata(
+            Actor::User(self.user().row.id),
+            Some(authentication),
+            app.ids,
+        )
+    }
+}
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Refusal> {
+        let request = request_context(parts)?;
+        let text = presented(&parts.headers, parts.uri.query())
+            .ok_or_else(|| Refusal::signed_out("There is no token."))?;
+        let token = Token::parse(&text).map_err(|error| Refusal::signed_out(error.to_string()))?;
+        let session = sessions::find(&app.pool, &token.id())
+            .await?
+            .filter(|session| token.matches(&session.session.secret_sha256.0))
+            .ok_or_else(|| Refusal::signed_out("The token is unknown."))?;
+        let now = app.clock.now();
+        if now >= expiry(&session) {
+            return Err(Refusal::signed_out("The token has expired."));
+        }
+        let mut caller = Self { session, request };
+        caller.let_in(app).await?;
+        caller.note_use(app, now).await?;
+        if caller.session.session.scope != rollcall_events::user::Scope::All {
+            return Err(Refusal::forbidden());
+        }
+        Ok(caller)
+    }
+}
+
+impl OptionalFromRequestParts<AppState> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &AppState,
+    ) -> Result<Option<Self>, Refusal> {
+        match <Self as FromRequestParts<AppState>>::from_request_parts(parts, app).await {
+            Ok(caller) => Ok(Some(caller)),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+impl Caller {
+    /// Only active users come in. A dormant one becomes active by coming.
+    async fn let_in(&mut self, app: &App) -> Result<(), Refusal> {
+        let row = &self.session.user.row;
+        if row.deleted_at.is_some() {
+            return Err(Refusal::signed_out("The token is unknown."));
+        }
+        match row.status {
+            Status::Active => Ok(()),
+            Status::Suspended => Err(not_active(Status::Suspended)),
+            Status::Dormant => {
+                let command = UserCommand::ActivateUser(ActivationCause::Use);
+                let executed = app
+                    .users
+                    .execute(row.id, command, self.metadata(app), Vec::new())
+                    .await;
+                executed.map_err(|error| match error {
+                    crate::command_bus::CommandError::Refused(_) => not_active(Status::Suspended),
+                    other => Refusal::from_command(&other),
+                })?;
+                self.session.user.row.status = Status::Active;
+                Ok(())
+            }
+        }
+    }
+
+    /// Notes, about hourly, that the session was used and the user seen, before the request is answered.
+    async fn note_use(&mut self, app: &App, now: DateTime<Utc>) -> Result<(), Refusal> {
+        let is_recent = self
+            .session
+            .last_used
+            .is_some_and(|last| now - last <= ACTIVITY_STEP);
+        if !is_recent {
+            sessions::touch(
+                &app.pool,
+                &self.session.session.id,
+                self.session.session.user_id,
+                now,
+            )
+            .await?;
+            self.session.last_used = Some(now);
+            self.session.user.last_seen_at = self.session.user.last_seen_at.max(Some(now));
+        }
+        Ok(())
+    }
+}
+
+/// What another part of the service put aside for this request.
+pub fn request_context(parts: &Parts) -> Result<RequestContext, Refusal> {
+    let context = parts.extensions.get::<RequestContext>().cloned();
+    context.ok_or_else(|| {
+        Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The request has no context.",
+        )
+    })
+}
+
+fn not_active(status: Status) -> Refusal {
+    Refusal::unauthenticated(format!(
+        "Your account is not active (status = {:?}). Contact an admin to reactivate it.",
+        status.name()
+    ))
+}
+
+/// When a session ends: API tokens when they were made to; the others slide with their use, up to a hard end.
+fn expiry(session: &KnownSession) -> DateTime<Utc> {
+    let row = &session.session;
+    if row.login_type == LoginType::Token {
+        return row.expires_at;
+    }
+    let slid = session
+        .last_used
+        .map(|last| last + TimeDelta::seconds(row.lifetime_s));
+    slid.unwrap_or(row.expires_at)
+        .max(row.expires_at)
+        .min(row.ends_at)
+}
+
+/// The token that a request presents: the first that is not empty, in the order in which the API's clients rely on.
+#[must_use]
+pub fn presented(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
+    let query = Parameters::parse(query);
+    [
+        cookie(headers, SESSION_COOKIE),
+        Some(query.text(SESSION_COOKIE)),
+        header(SESSION_HEADER),
+        cookie(headers, "coder_devurl_session_token"),
+        header("authorization").and_then(|value| bearer(&value)),
+        Some(query.text("access_token")),
+    ]
+    .into_iter()
+    .flatten()
+    .find(|token| !token.is_empty())
+}
+
+/// The token of a bearer header; the scheme's case does not matter.
+#[must_use]
+pub fn bearer(value: &str) -> Option<String> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim().to_owned())
+}

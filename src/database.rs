@@ -1,0 +1,294 @@
+//! The database that the service works on: the private cluster, or the one that the operator names; its migrations;
+//! and the master key that goes with it.
+
+use std::{
+    fs, io,
+    io::Write,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use rollcall_events::{
+    ids::Ids,
+    vault::{InvalidMasterKey, MasterKey},
+};
+use sqlx::{
+    ConnectOptions, Connection, Executor, PgConnection, Row,
+    migrate::{MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgSslMode},
+};
+
+use crate::{
+    config::Config,
+    postgres::{Cluster, ClusterError, ClusterOptions, Durability, SUPERUSER, default_data_dir},
+};
+
+/// Every step of the schema, embedded.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// The role that the service works as in the private cluster: it cannot change the log.
+const SERVICE_ROLE: &str = "rollcall_service";
+const DATABASE: &str = "rollcall";
+/// Nodes that start together migrate one after another. An arbitrary number that only we use.
+const MIGRATION_LOCK: i64 = 0x726f_6c6c_6361_6c6c;
+
+/// A database, ready to be connected to.
+pub struct Database {
+    /// As whom the service connects.
+    pub service: PgConnectOptions,
+    /// As whom the schema is migrated.
+    pub owner: PgConnectOptions,
+    /// Wraps the subjects' keys.
+    pub master_key: MasterKey,
+    /// The private cluster, if that is what it is; it stops when this is dropped.
+    pub cluster: Option<Cluster>,
+}
+
+/// Why there is no database.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The private cluster does not run.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The address is wrong, or the database does not answer, or refuses.
+    #[error("the database cannot be used")]
+    Database(#[from] sqlx::Error),
+    /// The schema cannot be brought up to date.
+    #[error("the migrations failed")]
+    Migrate(#[from] MigrateError),
+    /// A database of one's own needs a master key of one's own.
+    #[error(
+        "with --database-url, a master key is needed to seal personal data: make one with `openssl rand -base64 32 > FILE`, \
+         keep it safe and apart from the database's backups, and give it by --master-key-file FILE or ROLLCALL_MASTER_KEY"
+    )]
+    NoMasterKey,
+    /// The file does not hold one.
+    #[error("{path} holds no master key")]
+    InvalidMasterKey {
+        /// The file.
+        path: PathBuf,
+        /// What one is.
+        source: InvalidMasterKey,
+    },
+    /// The file cannot be read or made.
+    #[error("the master key's file {path} cannot be read or made")]
+    MasterKeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Others could read the key.
+    #[error(
+        "others may read the master key's file {path}: make it private with `chmod 600 {path}`"
+    )]
+    OpenMasterKeyFile {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Finds the database that the configuration names, starting the private cluster if it names none. Call this from
+/// the main thread: the cluster's server stops with the thread that started it.
+///
+/// # Errors
+/// See [`DatabaseError`].
+pub fn open(config: &Config) -> Result<Database, DatabaseError> {
+    match &config.database_url {
+        Some(url) => {
+            let options: PgConnectOptions = url.expose().parse()?;
+            let options = tuned(options, config);
+            Ok(Database {
+                service: options.clone(),
+                owner: options,
+                master_key: given_master_key(config)?.ok_or(DatabaseError::NoMasterKey)?,
+                cluster: None,
+            })
+        }
+        None => open_private(config),
+    }
+}
+
+fn open_private(config: &Config) -> Result<Database, DatabaseError> {
+    let data_dir = match &config.data_dir {
+        Some(dir) => dir.clone(),
+        None => default_data_dir()?,
+    };
+    let cluster = Cluster::start(&ClusterOptions {
+        data_dir: data_dir.clone(),
+        postgres_bin: config.postgres_bin.clone(),
+        durability: Durability::Durable,
+    })?;
+    let master_key = match given_master_key(config)? {
+        Some(key) => key,
+        None => own_master_key(&data_dir.join("master.key"))?,
+    };
+    let options = |role: &str| tuned(connect_options(&cluster, role, DATABASE), config);
+    Ok(Database {
+        service: options(SERVICE_ROLE),
+        owner: options(SUPERUSER),
+        master_key,
+        cluster: Some(cluster),
+    })
+}
+
+/// How to connect to a database of a private cluster.
+pub fn connect_options(cluster: &Cluster, role: &str, database: &str) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(cluster.socket_dir())
+        .port(cluster.port())
+        .username(role)
+        .database(database)
+        .ssl_mode(PgSslMode::Disable)
+        .application_name("rollcall")
+}
+
+fn tuned(options: PgConnectOptions, config: &Config) -> PgConnectOptions {
+    let options = options
+        .application_name("rollcall")
+        .log_statements(tracing::log::LevelFilter::Off);
+    if config.statement_cache {
+        options
+    } else {
+        options.statement_cache_capacity(0)
+    }
+}
+
+impl Database {
+    /// Brings the schema up to date; safe with several nodes at once.
+    ///
+    /// # Errors
+    /// The database does not answer, or a step fails.
+    pub async fn migrate(&self) -> Result<(), DatabaseError> {
+        if self.cluster.is_some() {
+            create_database(&self.owner).await?;
+        }
+        let mut conn = self.owner.connect().await?;
+        migrate(&mut conn).await?;
+        if self.cluster.is_some() {
+            conn.execute("ALTER ROLE rollcall_service LOGIN").await?;
+        }
+        Ok(conn.close().await?)
+    }
+}
+
+/// Brings the schema up to date, one node at a time. All steps are one transaction, so that the lock works through a
+/// connection pooler too, and a failed start leaves nothing half done.
+///
+/// # Errors
+/// A step fails.
+pub async fn migrate(conn: &mut PgConnection) -> Result<(), DatabaseError> {
+    if is_current(conn).await? {
+        return Ok(());
+    }
+    let mut tx = conn.begin().await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(MIGRATION_LOCK)
+        .execute(&mut *tx)
+        .await?;
+    let mut migrator = Migrator {
+        migrations: MIGRATIONS.migrations.clone(),
+        ..Migrator::DEFAULT
+    };
+    migrator.set_locking(false);
+    migrator.run_direct(&mut *tx).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Whether there is nothing to do: then a role without the right to do it can serve too.
+async fn is_current(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    let exists = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+    if !sqlx::query_scalar::<_, bool>(exists)
+        .fetch_one(&mut *conn)
+        .await?
+    {
+        return Ok(false);
+    }
+    let rows = sqlx::query(
+        "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version",
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut applied = Vec::with_capacity(rows.len());
+    for row in rows {
+        applied.push((row.try_get::<i64, _>(0)?, row.try_get::<Vec<u8>, _>(1)?));
+    }
+    Ok(MIGRATIONS
+        .iter()
+        .map(|step| (step.version, step.checksum.to_vec()))
+        .eq(applied))
+}
+
+async fn create_database(owner: &PgConnectOptions) -> sqlx::Result<()> {
+    let mut conn = owner.clone().database("postgres").connect().await?;
+    let exists = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'rollcall')";
+    if !sqlx::query_scalar::<_, bool>(exists)
+        .fetch_one(&mut conn)
+        .await?
+    {
+        let created = conn.execute("CREATE DATABASE rollcall").await;
+        // Another process may have been faster.
+        if let Err(error) = created
+            && !sqlx::query_scalar::<_, bool>(exists)
+                .fetch_one(&mut conn)
+                .await?
+        {
+            return Err(error);
+        }
+    }
+    conn.close().await
+}
+
+fn given_master_key(config: &Config) -> Result<Option<MasterKey>, DatabaseError> {
+    match (&config.master_key, &config.master_key_file) {
+        (Some(key), _) => Ok(Some(MasterKey::new(*key.expose()))),
+        (None, Some(path)) => read_master_key(path).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The private cluster's own key: made at the first start, readable by its owner alone.
+fn own_master_key(path: &Path) -> Result<MasterKey, DatabaseError> {
+    let failed = |source| DatabaseError::MasterKeyFile {
+        path: path.to_owned(),
+        source,
+    };
+    let key = MasterKey::generate(Ids);
+    // Written beside and linked into place: never half a key, and of two processes one key.
+    let draft = path.with_extension(format!("{}.new", std::process::id()));
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&draft)
+        .map_err(failed)?;
+    writeln!(file, "{}", key.to_base64())
+        .and_then(|()| file.sync_all())
+        .map_err(failed)?;
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft).map_err(failed)?;
+    match linked {
+        Ok(()) => Ok(key),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_master_key(path),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn read_master_key(path: &Path) -> Result<MasterKey, DatabaseError> {
+    let failed = |source| DatabaseError::MasterKeyFile {
+        path: path.to_owned(),
+        source,
+    };
+    let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(DatabaseError::OpenMasterKeyFile {
+            path: path.to_owned(),
+        });
+    }
+    let text = fs::read_to_string(path).map_err(failed)?;
+    MasterKey::parse(&text).map_err(|source| DatabaseError::InvalidMasterKey {
+        path: path.to_owned(),
+        source,
+    })
+}

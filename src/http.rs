@@ -1,0 +1,104 @@
+//! HTTP: the routes, and what surrounds every request. One file for each endpoint; no SQL here.
+
+pub mod answer;
+mod body;
+mod build_info;
+pub mod cookies;
+mod csrf;
+pub mod go_json;
+mod health;
+pub mod normalize_path;
+mod oauth2_callback;
+mod observe;
+pub mod query;
+mod root;
+pub mod timestamp;
+mod users;
+
+use std::{future::Future, net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router, ServiceExt,
+    body::Body,
+    extract::Request,
+    http::StatusCode,
+    middleware,
+    routing::{get, post},
+};
+use tokio::net::TcpListener;
+use tower::{Layer, util::MapRequestLayer};
+
+use crate::app::AppState;
+use answer::Refusal;
+
+/// What the API's clients are told to compare with their own version.
+pub const API_VERSION: &str = concat!("v2.35.0-devel+rollcall-", env!("CARGO_PKG_VERSION"));
+
+/// Serves until `stop` resolves; requests that are under way are finished.
+///
+/// # Errors
+/// The listener fails.
+pub async fn serve(
+    app: AppState,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let service = MapRequestLayer::new(normalize_path::normalize_path::<Body>).layer(router(app));
+    let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
+    axum::serve(listener, service)
+        .with_graceful_shutdown(stop)
+        .await
+}
+
+/// All routes, by who calls them.
+pub fn router(app: AppState) -> Router {
+    Router::new()
+        .merge(anybody())
+        .merge(signed_in())
+        .fallback(unknown_route)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            csrf::guard,
+        ))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            observe::observe,
+        ))
+        .with_state(app)
+}
+
+fn anybody() -> Router<AppState> {
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/api/v2", get(root::welcome))
+        .route("/api/v2/buildinfo", get(build_info::build_info))
+        .route(
+            "/api/v2/users/first",
+            get(users::first_exists::first_exists).post(users::create_first::create_first),
+        )
+        .route(
+            "/api/v2/users/authmethods",
+            get(users::auth_methods::auth_methods),
+        )
+        .route("/api/v2/users/login", post(users::login::login))
+        .route(
+            "/api/v2/users/oauth2/github/callback",
+            get(oauth2_callback::github),
+        )
+        .route("/api/v2/users/oidc/callback", get(oauth2_callback::oidc))
+}
+
+fn signed_in() -> Router<AppState> {
+    Router::new()
+        .route(
+            "/api/v2/users",
+            get(users::list::list).post(users::create::create),
+        )
+        .route("/api/v2/users/logout", post(users::logout::logout))
+        .route("/api/v2/users/{user}", get(users::get::get))
+}
+
+async fn unknown_route() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "Route not found.")
+}

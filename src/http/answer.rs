@@ -1,0 +1,282 @@
+//! Answers: JSON as clients of the API expect it, and refusals.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use super::{go_json, go_json::InvalidJson, query::Invalid};
+use crate::{auth::passwords::PasswordError, command_bus::CommandError};
+
+/// A JSON body with its status.
+pub struct Json<T>(pub StatusCode, pub T);
+
+/// A message without data; also every refusal's body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    /// For people.
+    pub message: String,
+    /// More of it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// What is wrong with which field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub validations: Vec<Validation>,
+}
+
+/// What is wrong with a field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Validation {
+    /// The field's name in the request.
+    pub field: String,
+    /// The rule that it breaks.
+    pub detail: String,
+}
+
+/// A request that is not granted.
+#[derive(Debug)]
+pub struct Refusal {
+    status: StatusCode,
+    notice: Notice,
+    headers: HeaderMap,
+}
+
+impl Notice {
+    /// A message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            detail: String::new(),
+            validations: Vec::new(),
+        }
+    }
+}
+
+impl Validation {
+    /// A broken rule.
+    pub fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            detail: detail.into(),
+        }
+    }
+}
+
+impl Refusal {
+    /// A refusal with a message.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            notice: Notice::new(message),
+            headers: HeaderMap::new(),
+        }
+    }
+
+    /// 400, with what is wrong with each field.
+    #[must_use]
+    pub fn validation(validations: Vec<Validation>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "Validation failed.").with_validations(validations)
+    }
+
+    /// 404, which also hides what the caller may not see.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "Resource not found or you do not have access to this resource",
+        )
+    }
+
+    /// 403.
+    #[must_use]
+    pub fn forbidden() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "Forbidden.")
+            .with_detail("Your roles do not allow this. An owner or a user admin can change them.")
+            .with_header(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(r#"Bearer realm="coder", error="insufficient_scope""#),
+            )
+    }
+
+    /// 401: not signed in, or no more. `detail` says why.
+    pub fn signed_out(detail: impl Into<String>) -> Self {
+        Self::unauthenticated("You are signed out, or your session has expired. Sign in to go on.")
+            .with_detail(detail)
+    }
+
+    /// 401 with another message.
+    pub fn unauthenticated(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, message).with_header(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(r#"Bearer realm="coder", error="invalid_token""#),
+        )
+    }
+
+    /// 503: the database does not answer. Whether anything was recorded, `detail` says.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The database does not answer. Try again in a moment.",
+        )
+        .with_detail(detail)
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+    }
+
+    /// 500: our fault. The cause goes to the log, never to the caller.
+    #[must_use]
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "a request failed");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "An internal error occurred.",
+        )
+        .with_detail("The service's log has the cause, under this request's id.")
+    }
+
+    /// Says more.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.notice.detail = detail.into();
+        self
+    }
+
+    /// Says what is wrong with which field.
+    #[must_use]
+    pub fn with_validations(mut self, validations: Vec<Validation>) -> Self {
+        self.notice.validations = validations;
+        self
+    }
+
+    fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// What became of a command that neither the domain refused nor anybody's name stood against.
+    pub fn from_command<E: std::error::Error + 'static>(error: &CommandError<E>) -> Self {
+        match error {
+            CommandError::Unavailable(_) => Self::unavailable("Nothing was changed."),
+            CommandError::OutcomeUnknown(_) => Self::unavailable(
+                "It is not known whether the change was recorded: look before you repeat it.",
+            ),
+            CommandError::Contended => Self::new(
+                StatusCode::CONFLICT,
+                "Others were changing the same user at the same moment. Try again.",
+            ),
+            CommandError::Log(rollcall_events::log::LogError::Database(error)) => {
+                Self::from_database(error)
+            }
+            CommandError::Refused(_)
+            | CommandError::Taken(_)
+            | CommandError::Log(_)
+            | CommandError::Internal => Self::internal(error),
+        }
+    }
+
+    fn from_database(error: &sqlx::Error) -> Self {
+        if is_unavailable(error) {
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "the database does not answer"
+            );
+            Self::unavailable("Nothing was changed.")
+        } else {
+            Self::internal(error)
+        }
+    }
+}
+
+/// Whether the database is gone, going or coming, rather than refusing what we asked.
+fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        // 57P0x: shutting down, starting up; 53: out of connections or memory; 08: connection lost; 25006: read-only.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            code.starts_with("57P")
+                || code.starts_with("53")
+                || code.starts_with("08")
+                || code == "25006"
+        }),
+        _ => false,
+    }
+}
+
+impl From<sqlx::Error> for Refusal {
+    fn from(error: sqlx::Error) -> Self {
+        Self::from_database(&error)
+    }
+}
+
+impl From<PasswordError> for Refusal {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many sign-ins at once. Try again in a moment.",
+            )
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("5")),
+            other => Self::internal(&other),
+        }
+    }
+}
+
+impl From<InvalidJson> for Refusal {
+    fn from(error: InvalidJson) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "Request body must be valid JSON.")
+            .with_detail(error.detail)
+    }
+}
+
+impl From<Vec<Invalid>> for Refusal {
+    fn from(problems: Vec<Invalid>) -> Self {
+        let validations = problems
+            .into_iter()
+            .map(|problem| Validation::new(problem.field, problem.detail))
+            .collect();
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "Query parameters have invalid values.",
+        )
+        .with_validations(validations)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match go_json::to_vec(&self.1) {
+            Ok(body) => (self.0, json_type(), Body::from(body)).into_response(),
+            Err(error) => Refusal::internal(&error).into_response(),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.headers, Json(self.status, self.notice)).into_response()
+    }
+}
+
+/// The header of a JSON answer.
+#[must_use]
+pub fn json_type() -> [(header::HeaderName, HeaderValue); 1] {
+    [(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json; charset=utf-8"),
+    )]
+}
+
+/// The position in the log at which a write is done: what a reader of a replica has to wait for.
+#[must_use]
+pub fn position_header(position: i64) -> [(header::HeaderName, HeaderValue); 1] {
+    [(
+        header::HeaderName::from_static("rollcall-position"),
+        HeaderValue::from(position),
+    )]
+}

@@ -1,0 +1,44 @@
+//! The body of a request: bounded, and decoded as the clients' own server would.
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{FromRequest, Request},
+    http::StatusCode,
+};
+use serde::de::DeserializeOwned;
+
+use super::{answer::Refusal, go_json};
+use crate::app::AppState;
+
+/// A decoded JSON body, whatever the request says its type is.
+pub struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request<Body>, app: &AppState) -> Result<Self, Refusal> {
+        let limit = app.config.body_limit;
+        let bytes = to_bytes(request.into_body(), limit)
+            .await
+            .map_err(|error| {
+                if is_too_large(&error) {
+                    Refusal::new(
+                        StatusCode::PAYLOAD_TOO_LARGE,
+                        "The request body is too large.",
+                    )
+                    .with_detail(format!("At most {limit} bytes are read."))
+                } else {
+                    Refusal::new(
+                        StatusCode::BAD_REQUEST,
+                        "The request body could not be read.",
+                    )
+                }
+            })?;
+        Ok(Self(go_json::from_slice(&bytes)?))
+    }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    let source = std::error::Error::source(error);
+    source.is_some_and(|source| source.to_string().contains("length limit exceeded"))
+}

@@ -1,0 +1,53 @@
+//! The cookies that we set and read.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+
+use crate::config::Config;
+
+/// Holds the session's token.
+pub const SESSION_COOKIE: &str = "coder_session_token";
+/// Holds the proof that a form comes from our own page.
+pub const CSRF_COOKIE: &str = "csrf_token";
+
+/// The first cookie of that name.
+#[must_use]
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(found, _)| *found == name)
+        .map(|(_, value)| value.trim_matches('"').to_owned())
+}
+
+/// Sets the session's cookie, or, with an empty token, removes it. Ends with the browser: the service decides when
+/// the session ends.
+#[must_use]
+pub fn session_cookie(token: &str, config: &Config) -> Option<HeaderValue> {
+    let age = if token.is_empty() { "; Max-Age=0" } else { "" };
+    let text = format!(
+        "{SESSION_COOKIE}={token}; Path=/{age}; HttpOnly; SameSite=Lax{}",
+        secure(config)
+    );
+    HeaderValue::try_from(text).ok()
+}
+
+/// Sets the cookie against forged requests. Not `HttpOnly`: our own pages read it and send it back as a header.
+#[must_use]
+pub fn csrf_cookie(proof: &str, config: &Config) -> Option<HeaderValue> {
+    let text = format!(
+        "{CSRF_COOKIE}={proof}; Path=/; SameSite=Lax{}",
+        secure(config)
+    );
+    HeaderValue::try_from(text).ok()
+}
+
+fn secure(config: &Config) -> &'static str {
+    if config.secure_cookies {
+        "; Secure"
+    } else {
+        ""
+    }
+}

@@ -1,0 +1,14 @@
+//! The endpoints about users, and the user as clients see one.
+
+pub mod auth_methods;
+pub mod create;
+pub mod create_first;
+mod fields;
+pub mod first_exists;
+pub mod get;
+pub mod list;
+pub mod login;
+pub mod logout;
+mod view;
+
+pub use view::UserView;

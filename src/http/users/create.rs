@@ -1,0 +1,283 @@
+//! `POST /users`: an administrator creates a user.
+
+use std::collections::BTreeSet;
+
+use axum::{
+    extract::{FromRequest, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use rollcall_events::{
+    Claim,
+    user::{
+        CreateUser, DisplayName, EmailAddress, LoginType, Person, Role, Status, UserCommand,
+        Username,
+    },
+    vault::VaultWrite,
+};
+use rollcall_projections::{
+    organizations,
+    users::{self, FoundUser, find},
+};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{
+    UserView,
+    fields::{Fields, weak_password},
+};
+use crate::{
+    app::{App, AppState},
+    auth::{Caller, passwords::Hashed},
+    command_bus::CommandError,
+    http::{
+        answer::{Json, Refusal, Validation, position_header},
+        body::JsonBody,
+    },
+};
+
+/// The user to be created, as either generation of clients says it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Request {
+    email: String,
+    username: String,
+    name: String,
+    password: String,
+    login_type: String,
+    user_status: String,
+    organization_ids: Vec<Uuid>,
+    organization_id: Option<Uuid>,
+    service_account: bool,
+    roles: Vec<String>,
+}
+
+/// What the request says, understood.
+struct Wish {
+    person: Person,
+    login_type: LoginType,
+    status: Status,
+    roles: BTreeSet<Role>,
+    organizations: Vec<Uuid>,
+}
+
+/// Creates a user and answers with them, as the command decided.
+pub async fn create(
+    State(app): State<AppState>,
+    caller: Caller,
+    body: axum::extract::Request,
+) -> Result<Response, Refusal> {
+    if !caller.has_any(&[Role::Owner, Role::UserAdmin]) {
+        return Err(Refusal::forbidden());
+    }
+    let JsonBody(request) = JsonBody::<Request>::from_request(body, &app).await?;
+    let wish = read(&request, app.default_organization)?;
+    may_create(&app, &caller, &request, &wish)?;
+    must_be_free(&app, &wish).await?;
+    must_exist(&app, &wish.organizations).await?;
+    let hashed = hash(&app, request, wish.login_type).await?;
+
+    let id = app.ids.uuid();
+    let secrets = hashed.iter().map(|hashed| VaultWrite::PasswordHash {
+        subject: id,
+        hash: hashed.hash.clone(),
+        revision: 1,
+    });
+    let secrets = secrets.collect();
+    let command = UserCommand::CreateUser(CreateUser {
+        person: wish.person,
+        login_type: wish.login_type,
+        status: wish.status,
+        roles: wish.roles,
+        organizations: wish.organizations,
+        password_scheme: hashed.map(|hashed| hashed.scheme),
+        first: false,
+    });
+    let done = app
+        .users
+        .execute(id, command, caller.metadata(&app), secrets)
+        .await
+        .map_err(|error| match error {
+            CommandError::Taken(claim) => taken(Some(&claim)),
+            other => Refusal::from_command(&other),
+        })?;
+    let row = users::fold(&done.events).ok_or_else(Refusal::not_found)?;
+    let user = UserView::from(FoundUser {
+        row,
+        last_seen_at: None,
+    });
+    Ok((
+        position_header(done.position),
+        Json(StatusCode::CREATED, user),
+    )
+        .into_response())
+}
+
+fn read(request: &Request, default_organization: Uuid) -> Result<Wish, Refusal> {
+    let mut fields = Fields::default();
+    let email = fields.read(EmailAddress::parse(&request.email));
+    let username = fields.read(Username::parse(&request.username));
+    let name = fields.read(DisplayName::parse(&request.name));
+    let login_type = read_login_type(request, &mut fields);
+    let status = read_status(request, &mut fields);
+    let roles = read_roles(request, &mut fields);
+    let organizations = read_organizations(request, default_organization, &mut fields);
+    fields.finish()?;
+    match (email, username, name) {
+        (Some(email), Some(username), Some(name)) => Ok(Wish {
+            person: Person {
+                email,
+                username,
+                name,
+                avatar_url: String::new(),
+            },
+            login_type,
+            status,
+            roles,
+            organizations,
+        }),
+        _ => Err(Refusal::validation(Vec::new())),
+    }
+}
+
+fn read_login_type(request: &Request, fields: &mut Fields) -> LoginType {
+    let login_type = match request.login_type.as_str() {
+        "" => Some(LoginType::Password),
+        name => LoginType::parse(name).filter(|found| *found != LoginType::Token),
+    };
+    let Some(login_type) = login_type else {
+        fields.wrong("login_type", "must be one of: password, none, github, oidc");
+        return LoginType::Password;
+    };
+    match (login_type, request.password.is_empty()) {
+        (LoginType::Password, true) => {
+            fields.wrong(
+                "password",
+                "Validation failed for tag \"required\": a password is required",
+            );
+        }
+        (LoginType::Password, false) | (_, true) => {}
+        (_, false) => fields.wrong(
+            "password",
+            "must be empty unless the login type is password",
+        ),
+    }
+    if matches!(login_type, LoginType::Github | LoginType::Oidc) {
+        fields.wrong("login_type", "this provider is not configured");
+    }
+    login_type
+}
+
+fn read_status(request: &Request, fields: &mut Fields) -> Status {
+    match request.user_status.as_str() {
+        "" | "active" => Status::Active,
+        "dormant" => Status::Dormant,
+        _ => {
+            fields.wrong("user_status", "must be active or dormant");
+            Status::Active
+        }
+    }
+}
+
+fn read_roles(request: &Request, fields: &mut Fields) -> BTreeSet<Role> {
+    let mut roles = BTreeSet::new();
+    for name in &request.roles {
+        match Role::parse(name) {
+            Some(role) => drop(roles.insert(role)),
+            None => fields.wrong("roles", format!("{name:?} is no site role")),
+        }
+    }
+    roles
+}
+
+/// Both ways of naming organisations together. The nil id in the older way means the default one.
+fn read_organizations(
+    request: &Request,
+    default_organization: Uuid,
+    fields: &mut Fields,
+) -> Vec<Uuid> {
+    let legacy = request.organization_id.map(|id| {
+        if id.is_nil() {
+            default_organization
+        } else {
+            id
+        }
+    });
+    let mut organizations = Vec::new();
+    for id in request.organization_ids.iter().copied().chain(legacy) {
+        if !organizations.contains(&id) {
+            organizations.push(id);
+        }
+    }
+    if organizations.is_empty() {
+        fields.wrong(
+            "organization_ids",
+            "Validation failed for tag \"required\": at least one organization is required",
+        );
+    }
+    organizations
+}
+
+fn may_create(app: &App, caller: &Caller, request: &Request, wish: &Wish) -> Result<(), Refusal> {
+    if request.service_account {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "Service accounts are a Premium feature, which Rollcall does not have.",
+        ));
+    }
+    if wish.login_type == LoginType::Password && !app.config.password_login {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "Password authentication is disabled, so no user can have a password.",
+        ));
+    }
+    // A user admin makes members; whom else to trust, owners say.
+    let is_allowed =
+        caller.has_any(&[Role::Owner]) || wish.roles.iter().all(|role| *role == Role::Member);
+    if is_allowed {
+        Ok(())
+    } else {
+        Err(Refusal::forbidden())
+    }
+}
+
+/// Looks before anything costly is done; the log decides in the end.
+async fn must_be_free(app: &App, wish: &Wish) -> Result<(), Refusal> {
+    let person = &wish.person;
+    if find::taken(&app.pool, &person.username.key(), &person.email.key()).await? {
+        return Err(taken(None));
+    }
+    Ok(())
+}
+
+async fn must_exist(app: &App, ids: &[Uuid]) -> Result<(), Refusal> {
+    let found = organizations::find::by_ids(&app.pool, ids).await?;
+    match ids.iter().find(|id| !found.contains(id)) {
+        Some(missing) => {
+            Err(Refusal::not_found().with_detail(format!("There is no organization {missing}.")))
+        }
+        None => Ok(()),
+    }
+}
+
+async fn hash(
+    app: &App,
+    request: Request,
+    login_type: LoginType,
+) -> Result<Option<Hashed>, Refusal> {
+    if login_type != LoginType::Password {
+        return Ok(None);
+    }
+    let hints = vec![request.username, request.email, request.name];
+    let hashed = app.passwords.accept(request.password, hints).await?;
+    hashed.map(Some).map_err(weak_password)
+}
+
+fn taken(claim: Option<&Claim>) -> Refusal {
+    let validations = match claim {
+        Some(Claim::Email(_)) => vec![Validation::new("email", "This e-mail address is in use.")],
+        Some(Claim::Username(_)) => vec![Validation::new("username", "This username is in use.")],
+        _ => Vec::new(),
+    };
+    Refusal::new(StatusCode::CONFLICT, "User already exists.").with_validations(validations)
+}

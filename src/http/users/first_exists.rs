@@ -1,0 +1,24 @@
+//! `GET /users/first`: is there anybody? A client that finds nobody offers to create the first user.
+
+use axum::{extract::State, http::StatusCode};
+use rollcall_projections::users::find;
+
+use crate::{
+    app::AppState,
+    http::answer::{Json, Notice, Refusal},
+};
+
+/// 200 or 404.
+pub async fn first_exists(State(app): State<AppState>) -> Result<Json<Notice>, Refusal> {
+    if find::any_live(&app.pool).await? {
+        Ok(Json(
+            StatusCode::OK,
+            Notice::new("The initial user has already been created!"),
+        ))
+    } else {
+        Err(Refusal::new(
+            StatusCode::NOT_FOUND,
+            "The initial user has not been created!",
+        ))
+    }
+}

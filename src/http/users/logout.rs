@@ -1,0 +1,42 @@
+//! `POST /users/logout`: ends the session that the request came with. The next request with its token, on any node,
+//! is a 401.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use rollcall_events::user::{EndReason, UserCommand};
+
+use crate::{
+    app::AppState,
+    auth::Caller,
+    http::{
+        answer::{Json, Notice, Refusal, position_header},
+        cookies::session_cookie,
+    },
+};
+
+/// Signs out.
+pub async fn logout(State(app): State<AppState>, caller: Caller) -> Result<Response, Refusal> {
+    let command = UserCommand::EndSession {
+        session_id: caller.session.session.id.clone(),
+        reason: EndReason::SignedOut,
+    };
+    let user = caller.user().row.id;
+    let executed = app
+        .users
+        .execute(user, command, caller.metadata(&app), Vec::new())
+        .await;
+    let done = executed.map_err(|error| Refusal::from_command(&error))?;
+    let mut cookies = HeaderMap::new();
+    if let Some(cookie) = session_cookie("", &app.config) {
+        cookies.append(header::SET_COOKIE, cookie);
+    }
+    Ok((
+        cookies,
+        position_header(done.position),
+        Json(StatusCode::OK, Notice::new("Logged out!")),
+    )
+        .into_response())
+}
