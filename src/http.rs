@@ -26,13 +26,19 @@ use axum::{
     routing::{get, post},
 };
 use tokio::net::TcpListener;
-use tower::{Layer, util::MapRequestLayer};
+use tower::{
+    Layer,
+    util::{MapRequest, MapRequestLayer},
+};
 
 use crate::app::AppState;
 use answer::Refusal;
 
 /// What the API's clients are told to compare with their own version.
 pub const API_VERSION: &str = concat!("v2.35.0-devel+rollcall-", env!("CARGO_PKG_VERSION"));
+
+/// What [`service`] makes.
+pub type HttpService = MapRequest<Router, fn(Request) -> Request>;
 
 /// Serves until `stop` resolves; requests that are under way are finished.
 ///
@@ -43,15 +49,20 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let service = MapRequestLayer::new(normalize_path::normalize_path::<Body>).layer(router(app));
-    let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
+    let service =
+        ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service(app));
     axum::serve(listener, service)
         .with_graceful_shutdown(stop)
         .await
 }
 
+/// The whole of HTTP, as one service: paths are normalised before they are routed.
+pub fn service(app: AppState) -> HttpService {
+    MapRequestLayer::new(normalize_path::normalize_path::<Body> as fn(_) -> _).layer(router(app))
+}
+
 /// All routes, by who calls them.
-pub fn router(app: AppState) -> Router {
+fn router(app: AppState) -> Router {
     Router::new()
         .merge(anybody())
         .merge(signed_in())

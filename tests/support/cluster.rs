@@ -1,0 +1,119 @@
+//! One private cluster for each test binary, started by the service's own code, kept for the next run; one database
+//! for each test, cloned from a migrated template.
+
+use std::{
+    collections::hash_map::DefaultHasher,
+    hash::{Hash, Hasher},
+    path::PathBuf,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use rollcall::{
+    database::{self, MIGRATIONS},
+    postgres::{Cluster, ClusterOptions, Durability, SUPERUSER},
+};
+use sqlx::{ConnectOptions, Connection, Executor, postgres::PgConnectOptions};
+use tokio::sync::OnceCell;
+
+static CLUSTER: LazyLock<Cluster> = LazyLock::new(start);
+static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+static COUNTER: AtomicU32 = AtomicU32::new(1);
+
+/// Starts the cluster on a thread that lives as long as the process: the server stops with the thread that started it.
+fn start() -> Cluster {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let options = ClusterOptions {
+            data_dir: data_dir(),
+            postgres_bin: None,
+            durability: Durability::Throwaway,
+        };
+        sender.send(Cluster::start(&options)).unwrap();
+        loop {
+            thread::park();
+        }
+    });
+    receiver.recv().unwrap().unwrap()
+}
+
+/// The same for every run of this test binary of this checkout.
+fn data_dir() -> PathBuf {
+    let mut hasher = DefaultHasher::new();
+    env!("CARGO_MANIFEST_DIR").hash(&mut hasher);
+    env!("CARGO_CRATE_NAME").hash(&mut hasher);
+    std::env::temp_dir().join(format!("rollcall-tests-{:016x}", hasher.finish()))
+}
+
+/// How to connect to a database of the tests' cluster.
+pub fn connect_options(role: &str, database: &str) -> PgConnectOptions {
+    database::connect_options(&CLUSTER, role, database)
+}
+
+/// A new database with the schema; its name.
+pub async fn fresh_database() -> String {
+    let template = TEMPLATE.get_or_init(template).await;
+    let name = format!(
+        "test_{}_{}",
+        std::process::id(),
+        COUNTER.fetch_add(1, Ordering::Relaxed)
+    );
+    let mut conn = connect_options(SUPERUSER, "postgres")
+        .connect()
+        .await
+        .unwrap();
+    conn.execute(format!("CREATE DATABASE {name} TEMPLATE {template}").as_str())
+        .await
+        .unwrap();
+    conn.close().await.unwrap();
+    name
+}
+
+/// Drops what earlier runs left, and migrates a template if there is none of today's schema.
+async fn template() -> String {
+    let mut conn = connect_options(SUPERUSER, "postgres")
+        .connect()
+        .await
+        .unwrap();
+    let databases: Vec<String> = sqlx::query_scalar("SELECT datname FROM pg_database")
+        .fetch_all(&mut conn)
+        .await
+        .unwrap();
+    let ours = format!("test_{}_", std::process::id());
+    for left_over in databases
+        .iter()
+        .filter(|name| name.starts_with("test_") && !name.starts_with(&ours))
+    {
+        conn.execute(format!("DROP DATABASE IF EXISTS {left_over} WITH (FORCE)").as_str())
+            .await
+            .unwrap();
+    }
+    let mut hasher = DefaultHasher::new();
+    MIGRATIONS
+        .iter()
+        .for_each(|step| step.checksum.hash(&mut hasher));
+    let name = format!("template_{:016x}", hasher.finish());
+    if !databases.contains(&name) {
+        conn.execute(format!("CREATE DATABASE {name}_new").as_str())
+            .await
+            .unwrap();
+        let mut new = connect_options(SUPERUSER, &format!("{name}_new"))
+            .connect()
+            .await
+            .unwrap();
+        database::migrate(&mut new).await.unwrap();
+        new.execute("ALTER ROLE rollcall_service LOGIN")
+            .await
+            .unwrap();
+        new.close().await.unwrap();
+        conn.execute(format!("ALTER DATABASE {name}_new RENAME TO {name}").as_str())
+            .await
+            .unwrap();
+    }
+    conn.close().await.unwrap();
+    name
+}
