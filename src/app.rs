@@ -13,7 +13,7 @@ use rollcall_events::{
     user::{PasswordPolicy, User},
     vault::{MasterKey, Vault, VaultError},
 };
-use rollcall_projections::{inline::InlineProjections, organizations};
+use rollcall_projections::{inline::InlineProjections, organizations, rules};
 use sqlx::{
     Connection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -104,6 +104,12 @@ impl App {
         let streams = pool_of_streams(database);
         let csrf_key = master_key.derive("csrf");
         let vault = Vault::open(pool.clone(), master_key, clock.as_ref()).await?;
+        for name in rules::outdated(&pool).await? {
+            tracing::warn!(
+                projection = name,
+                "its rows were made by an older rule: a rebuild is due"
+            );
+        }
         let log = LogReader::new(pool.clone(), vault, Upcasters::current());
         let appender = Appender::start(&pool, InlineProjections, Arc::clone(&clock));
         let organizations = CommandBus::new(&log, &appender);
@@ -194,7 +200,7 @@ async fn default_organization(
 }
 
 /// How often what is kept for a while only is tidied up.
-const UPKEEP_EVERY: Duration = Duration::from_secs(3600);
+const UPKEEP_EVERY: Duration = Duration::from_hours(1);
 
 /// Tidies up, for as long as the service runs: answers are kept for a day, activity as long as its session.
 pub async fn upkeep(app: AppState) {
@@ -218,6 +224,12 @@ async fn tidy_up(pool: &PgPool, before: chrono::DateTime<chrono::Utc>) -> sqlx::
     sqlx::query(
         "DELETE FROM live.session_activity
           WHERE NOT EXISTS (SELECT FROM read.sessions WHERE sessions.id = session_activity.session_id)",
+    )
+    .execute(pool)
+    .await?;
+    sqlx::query(
+        "DELETE FROM live.user_activity
+          WHERE EXISTS (SELECT FROM read.users WHERE users.id = user_activity.user_id AND deleted_at IS NOT NULL)",
     )
     .execute(pool)
     .await?;

@@ -294,7 +294,9 @@ impl<A: EventSourced> Submission for Pending<A> {
             Ok(events) if events.is_empty() => Verdict::Nothing,
             Ok(events) => {
                 let mut state = A::clone(&current);
-                events.iter().for_each(|event| state.evolve(event));
+                for event in &events {
+                    state.evolve(event);
+                }
                 let state = Arc::new(state);
                 self.after = Some(Arc::clone(&state));
                 Verdict::Accepted {
@@ -306,11 +308,11 @@ impl<A: EventSourced> Submission for Pending<A> {
     }
 
     fn settle(self: Box<Self>, outcome: Outcome) {
-        if let (Outcome::Appended(events), Some(state)) = (&outcome, self.after) {
-            if let Some(last) = events.last() {
-                let version = last.version;
-                self.cache.insert(self.stream, Loaded { version, state });
-            }
+        if let (Outcome::Appended(events), Some(state)) = (&outcome, self.after)
+            && let Some(Recorded { version, .. }) = events.last()
+        {
+            let version = *version;
+            self.cache.insert(self.stream, Loaded { version, state });
         }
         drop(self.told.send((outcome, self.refusal)));
     }

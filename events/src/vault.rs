@@ -24,7 +24,7 @@ pub use subject_key::{KeyRing, SubjectKey, WrappedKey};
 use crate::{clock::Clock, ids::Ids};
 
 /// Opened keys are kept this long at most, so that an erasure on another node is felt here soon.
-const KEY_MEMORY: Duration = Duration::from_secs(60);
+const KEY_MEMORY: Duration = Duration::from_mins(1);
 const KEYS_IN_MEMORY: u64 = 100_000;
 
 /// Gives and makes the subjects' keys.

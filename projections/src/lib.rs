@@ -8,6 +8,7 @@ mod columns;
 pub mod inline;
 pub mod organizations;
 mod projection;
+pub mod rules;
 pub mod sessions;
 #[cfg(test)]
 mod testing;

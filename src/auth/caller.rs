@@ -1,7 +1,7 @@
 //! The caller: who a request's token stands for, checked anew on every request.
 
 use axum::{
-    extract::{FromRequestParts, OptionalFromRequestParts},
+    extract::FromRequestParts,
     http::{HeaderMap, StatusCode, request::Parts},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -86,20 +86,6 @@ impl FromRequestParts<AppState> for Caller {
             return Err(Refusal::forbidden());
         }
         Ok(caller)
-    }
-}
-
-impl OptionalFromRequestParts<AppState> for Caller {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(
-        parts: &mut Parts,
-        app: &AppState,
-    ) -> Result<Option<Self>, Refusal> {
-        match <Self as FromRequestParts<AppState>>::from_request_parts(parts, app).await {
-            Ok(caller) => Ok(Some(caller)),
-            Err(_) => Ok(None),
-        }
     }
 }
 

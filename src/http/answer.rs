@@ -40,7 +40,7 @@ pub struct Validation {
 pub struct Refusal {
     status: StatusCode,
     notice: Notice,
-    headers: HeaderMap,
+    headers: Vec<(header::HeaderName, HeaderValue)>,
 }
 
 impl Notice {
@@ -70,7 +70,7 @@ impl Refusal {
         Self {
             status,
             notice: Notice::new(message),
-            headers: HeaderMap::new(),
+            headers: Vec::new(),
         }
     }
 
@@ -128,6 +128,11 @@ impl Refusal {
     #[must_use]
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error, "a request failed");
+        Self::logged()
+    }
+
+    /// 500 for a cause that the log has already.
+    fn logged() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "An internal error occurred.",
@@ -150,7 +155,7 @@ impl Refusal {
     }
 
     fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.push((name, value));
         self
     }
 
@@ -168,10 +173,10 @@ impl Refusal {
             CommandError::Log(rollcall_events::log::LogError::Database(error)) => {
                 Self::from_database(error)
             }
-            CommandError::Refused(_)
-            | CommandError::Taken(_)
-            | CommandError::Log(_)
-            | CommandError::Internal => Self::internal(error),
+            CommandError::Refused(_) | CommandError::Taken(_) | CommandError::Log(_) => {
+                Self::internal(error)
+            }
+            CommandError::Internal => Self::logged(),
         }
     }
 
@@ -259,7 +264,8 @@ impl<T: Serialize> IntoResponse for Json<T> {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.headers, Json(self.status, self.notice)).into_response()
+        let headers: HeaderMap = self.headers.into_iter().collect();
+        (headers, Json(self.status, self.notice)).into_response()
     }
 }
 

@@ -324,6 +324,6 @@ fn give_up(batch: Batch, failure: Failure) {
 fn is_constraint(error: &sqlx::Error) -> bool {
     let code = error
         .as_database_error()
-        .and_then(|error| error.code().map(|code| code.into_owned()));
+        .and_then(|error| error.code().map(std::borrow::Cow::into_owned));
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }

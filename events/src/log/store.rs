@@ -139,10 +139,10 @@ impl<A: EventSourced> Store<A> {
             return Ok(None);
         };
         let keys = self.reader.vault().keys(&[stream]).await?;
-        if let Some(field) = state.personal() {
-            if vault::open(field, &keys, &snapshot_place::<A>(stream, version)).is_err() {
-                return Ok(None);
-            }
+        if let Some(field) = state.personal()
+            && vault::open(field, &keys, &snapshot_place::<A>(stream, version)).is_err()
+        {
+            return Ok(None);
         }
         Ok(Some((version, state)))
     }

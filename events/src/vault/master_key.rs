@@ -35,11 +35,9 @@ impl MasterKey {
             .chain_update(b"rollcall master key")
             .chain_update(bytes)
             .finalize();
-        let id = digest
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let mut start = [0; 8];
+        start.copy_from_slice(&digest[..8]);
+        let id = format!("{:016x}", u64::from_be_bytes(start));
         Self { bytes, id }
     }
 
