@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use rollcall_events::{log::LogError, vault::VaultError};
 use serde::Serialize;
 
 use super::{go_json, go_json::InvalidJson, query::Invalid};
@@ -170,9 +171,9 @@ impl Refusal {
                 StatusCode::CONFLICT,
                 "Others were changing the same user at the same moment. Try again.",
             ),
-            CommandError::Log(rollcall_events::log::LogError::Database(error)) => {
-                Self::from_database(error)
-            }
+            CommandError::Log(
+                LogError::Database(error) | LogError::Vault(VaultError::Database(error)),
+            ) => Self::from_database(error),
             CommandError::Refused(_) | CommandError::Taken(_) | CommandError::Log(_) => {
                 Self::internal(error)
             }

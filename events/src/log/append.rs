@@ -228,7 +228,7 @@ impl Writer {
     /// Settles a commit whose answer was lost. Locking the head first waits until the old transaction has ended, one
     /// way or the other; then its commands are there, or they are not.
     async fn find_out(&mut self, decisions: &Decisions, error: sqlx::Error) -> Result<(), Failure> {
-        if error.as_database_error().is_some() {
+        if is_refusal(&error) {
             return Err(Failure::Before(error));
         }
         tracing::warn!(
@@ -303,9 +303,7 @@ fn settle(batch: Batch, outcomes: Vec<Outcome>) {
 
 fn give_up(batch: Batch, failure: Failure) {
     let (error, outcome): (_, fn(Arc<sqlx::Error>) -> Outcome) = match failure {
-        Failure::Before(error) if error.as_database_error().is_some() => {
-            (error, |_| Outcome::Failed)
-        }
+        Failure::Before(error) if is_refusal(&error) => (error, |_| Outcome::Failed),
         Failure::Before(error) => (error, Outcome::Unavailable),
         Failure::Unknown(error) => (error, Outcome::Unknown),
     };
@@ -320,10 +318,16 @@ fn give_up(batch: Batch, failure: Failure) {
     }
 }
 
-/// Whether the database refused the content of a batch, rather than being unable to serve.
+/// Whether the database refused the content of a batch: data that it cannot hold, a constraint.
 fn is_constraint(error: &sqlx::Error) -> bool {
-    let code = error
-        .as_database_error()
-        .and_then(|error| error.code().map(std::borrow::Cow::into_owned));
+    let code = error.as_database_error().and_then(|error| error.code());
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+}
+
+/// Whether the database refused what we asked, rather than being unable to serve: gone or going (57P, 08), out of
+/// resources (53), waiting in vain for a lock (55P03) or for an answer (57014), a replica (25006).
+fn is_refusal(error: &sqlx::Error) -> bool {
+    let unable = ["57P", "08", "53", "55P03", "57014", "25006", "25P03"];
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| !unable.iter().any(|prefix| code.starts_with(prefix)))
 }
