@@ -10,12 +10,13 @@ mod health;
 pub mod normalize_path;
 mod oauth2_callback;
 mod observe;
+mod patience;
 pub mod query;
 mod root;
 pub mod timestamp;
 mod users;
 
-use std::{future::Future, net::SocketAddr, sync::Arc};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router, ServiceExt,
@@ -24,8 +25,10 @@ use axum::{
     http::StatusCode,
     middleware,
     routing::{get, post},
+    serve::ListenerExt,
 };
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower::{
     Layer,
     util::{MapRequest, MapRequestLayer},
@@ -33,6 +36,7 @@ use tower::{
 
 use crate::app::AppState;
 use answer::Refusal;
+use patience::Patient;
 
 /// What the API's clients are told to compare with their own version.
 pub const API_VERSION: &str = concat!("v2.35.0-devel+rollcall-", env!("CARGO_PKG_VERSION"));
@@ -40,7 +44,13 @@ pub const API_VERSION: &str = concat!("v2.35.0-devel+rollcall-", env!("CARGO_PKG
 /// What [`service`] makes.
 pub type HttpService = MapRequest<Router, fn(Request) -> Request>;
 
-/// Serves until `stop` resolves; requests that are under way are finished.
+/// A connection on which nothing moves for so long is closed. Load balancers keep idle ones for a minute: they are to
+/// be the ones who close them.
+const PATIENCE: Duration = Duration::from_secs(75);
+/// How long requests that are under way may take when we are told to stop. Containers are killed after 10 seconds.
+const LAST_REQUESTS: Duration = Duration::from_secs(8);
+
+/// Serves until `stop` resolves; requests that are under way are finished, unless they take too long.
 ///
 /// # Errors
 /// The listener fails.
@@ -51,9 +61,28 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let service =
         ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service(app));
-    axum::serve(listener, service)
-        .with_graceful_shutdown(stop)
-        .await
+    let listener = Patient::new(listener, PATIENCE).tap_io(|connection| {
+        if let Err(error) = connection.get_ref().set_nodelay(true) {
+            tracing::debug!(%error, "answers may be held back by the system for a moment");
+        }
+    });
+    let stopping = CancellationToken::new();
+    let told = stopping.clone();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        stop.await;
+        told.cancel();
+    });
+    let too_long = async {
+        stopping.cancelled().await;
+        tokio::time::sleep(LAST_REQUESTS).await;
+    };
+    tokio::select! {
+        served = serving.into_future() => served,
+        () = too_long => {
+            tracing::warn!("stopped with requests under way: they took too long");
+            Ok(())
+        }
+    }
 }
 
 /// The whole of HTTP, as one service: paths are normalised before they are routed.
