@@ -12,7 +12,13 @@ use crate::config::{Args, Config, StoreArgs};
 
 /// An event-sourced user service that speaks the users API of Coder.
 #[derive(Parser)]
-#[command(name = "rollcall", version, about, arg_required_else_help = true)]
+#[command(
+    name = "rollcall",
+    version,
+    about,
+    arg_required_else_help = true,
+    after_help = "Example: rollcall serve"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -52,10 +58,7 @@ pub fn run() -> ExitCode {
     let result = match cli.command {
         Command::Serve(_) => serve::serve(config),
         Command::Migrate(_) => migrate::migrate(&config),
-        Command::Config(_) => {
-            config::print(&config);
-            Ok(())
-        }
+        Command::Config(_) => config::print(&config).map_err(Into::into),
     };
     result.map_or_else(|error| fail(error.as_ref(), 1), |()| ExitCode::SUCCESS)
 }

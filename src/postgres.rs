@@ -9,7 +9,7 @@
 //! - A lock on `DIR/postgres.owner`, held for life by the process that started the server, tells the others whether a
 //!   running server still has its owner. With an owner they attach to it; without one it is shutting down (the
 //!   kernel told it to when its owner died), so they wait for its end and start it anew.
-//! - An attached process loses its database when the owner exits: it can serve nothing until it is restarted.
+//! - An attached process loses its database when the owner exits, until [`Cluster::revive`] makes it the next owner.
 
 mod account;
 mod binaries;
@@ -26,9 +26,7 @@ use std::{
 };
 
 pub use self::error::ClusterError;
-use self::{
-    account::Account, binaries::Binaries, layout::Layout, postmaster::PidFile, server::Server,
-};
+use self::{account::Account, binaries::Binaries, layout::Layout, server::Server};
 
 /// The superuser that `initdb` creates. A fixed name, so that clients need not know which account runs the server.
 pub const SUPERUSER: &str = "postgres";
@@ -59,6 +57,8 @@ pub enum Durability {
 /// A running private cluster, either started by this process or by another one on the same data directory.
 #[derive(Debug)]
 pub struct Cluster {
+    options: ClusterOptions,
+    layout: Layout,
     /// Absent when another process started the server. Dropping it stops the server.
     server: Option<Server>,
     socket_dir: PathBuf,
@@ -78,7 +78,17 @@ impl Cluster {
         let layout = Layout::prepare(&options.data_dir, Account::of_server()?)?;
         let _starting = layout.lock_for_start()?;
         if let Some(running) = postmaster::join_running(&layout)? {
-            return Ok(Self::attached_to(running));
+            tracing::info!(
+                pid = running.pid,
+                "joined the Postgres server of another process"
+            );
+            return Ok(Self {
+                options: options.clone(),
+                layout,
+                server: None,
+                socket_dir: running.socket_dir,
+                port: running.port,
+            });
         }
         let binaries = Binaries::find(options.postgres_bin.as_deref(), layout.major_version()?)?;
         if !layout.is_initialized() {
@@ -86,21 +96,33 @@ impl Cluster {
         }
         let server = Server::start(&layout, &binaries, options.durability)?;
         Ok(Self {
-            server: Some(server),
+            options: options.clone(),
             socket_dir: layout.socket_dir().to_owned(),
+            layout,
+            server: Some(server),
             port: PORT,
         })
     }
 
-    fn attached_to(running: PidFile) -> Self {
-        tracing::info!(
-            pid = running.pid,
-            "joined the Postgres server of another process"
-        );
-        Self {
-            server: None,
-            socket_dir: running.socket_dir,
-            port: running.port,
+    /// Starts the server again if it has ended (it crashed, or the process that had started it is gone), or joins the
+    /// one that another process has started since. Says whether it had ended. All that is true of [`Cluster::start`]
+    /// is true of this.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::start`]. The cluster is then without a server; this can be tried again.
+    pub fn revive(&mut self) -> Result<bool, ClusterError> {
+        if self.is_running()? {
+            return Ok(false);
+        }
+        self.server = None;
+        *self = Self::start(&self.options)?;
+        Ok(true)
+    }
+
+    fn is_running(&mut self) -> Result<bool, ClusterError> {
+        match &mut self.server {
+            Some(server) => Ok(server.exited()?.is_none()),
+            None => Ok(postmaster::running(&self.layout.pgdata())?.is_some()),
         }
     }
 

@@ -1,14 +1,35 @@
 //! `rollcall serve`.
 
-use std::{error::Error, sync::Arc};
+use std::{
+    convert::Infallible,
+    error::Error,
+    future::Future,
+    io::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
 
-use rollcall_events::clock::SystemClock;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use rollcall_events::{clock::SystemClock, vault::MasterKey};
+use sqlx::postgres::PgConnectOptions;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
 
-use crate::{app::App, config::Config, database, database::Database, http, logging};
+use crate::{
+    app::{self, App},
+    config::Config,
+    database,
+    database::Database,
+    http, logging,
+    postgres::Cluster,
+};
+
+/// How often the private cluster's server is looked after.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a server that does not stay up is left alone, at most, before it is started again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Serves until it is told to stop, then finishes what is under way and stops the private cluster, if there is one.
 ///
@@ -16,68 +37,113 @@ use crate::{app::App, config::Config, database, database::Database, http, loggin
 /// Something that serving needs is not there; or the listener fails.
 pub fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     logging::start(config.log_format, &config.log)?;
+    allow_many_connections();
     // From the main thread, and before any other: see `database::open`.
     let database = database::open(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let cluster = runtime.block_on(run(config, database))?;
+    runtime.block_on(database.migrate())?;
+    let Database {
+        service,
+        master_key,
+        mut cluster,
+        ..
+    } = database;
+    let serving = runtime.spawn(run(config, service, master_key));
+    // Looking after the cluster may block: the main thread does it, and nothing else.
+    let served = runtime.block_on(async {
+        tokio::select! {
+            served = serving => served,
+            never = keep_running(cluster.as_mut()) => match never {},
+        }
+    });
     // Connections first, then the server that they go to.
     drop(runtime);
-    if let Some(cluster) = cluster {
-        cluster.stop()?;
-    }
-    Ok(())
+    let stopped = cluster.map_or(Ok(()), Cluster::stop);
+    served?.map_err(|error| error as Box<dyn Error>)?;
+    Ok(stopped?)
 }
 
 async fn run(
     config: Config,
-    database: Database,
-) -> Result<Option<crate::postgres::Cluster>, Box<dyn Error>> {
-    database.migrate().await?;
+    database: PgConnectOptions,
+    master_key: MasterKey,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     let listen = config.listen;
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
-    let Database {
-        service,
-        master_key,
-        cluster,
-        ..
-    } = database;
-    let app = App::start(config, service, master_key, Arc::new(SystemClock)).await?;
-    tokio::spawn(crate::app::upkeep(Arc::clone(&app)));
+    let app = App::start(config, database, master_key, Arc::new(SystemClock)).await?;
+    tokio::spawn(app::upkeep(Arc::clone(&app)));
+    // Before anybody is told that we are here: they might tell us to stop at once.
+    let stop = asked_to_stop()?;
     announce(&listener.local_addr()?.to_string());
-    http::serve(app, listener, asked_to_stop()).await?;
-    Ok(cluster)
+    http::serve(app, listener, stop).await?;
+    Ok(())
+}
+
+/// Starts the private cluster's server again whenever it has ended by itself: at once, and then ever more slowly
+/// if it does not stay up. Meanwhile the requests are told that the database does not answer.
+async fn keep_running(cluster: Option<&mut Cluster>) -> Infallible {
+    let Some(cluster) = cluster else {
+        return std::future::pending().await;
+    };
+    let mut pause = LOOK_EVERY;
+    loop {
+        tokio::time::sleep(pause).await;
+        let longer = (pause * 2).min(LONGEST_PAUSE);
+        pause = match cluster.revive() {
+            Ok(false) => LOOK_EVERY,
+            Ok(true) => {
+                tracing::warn!("the Postgres server had ended unexpectedly; it runs again");
+                longer
+            }
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn Error,
+                    again_in = ?longer,
+                    "the Postgres server has ended and does not start"
+                );
+                longer
+            }
+        };
+    }
+}
+
+/// A connection is an open file, and the usual limit of 1024 protects nothing but programs of long ago.
+fn allow_many_connections() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
 }
 
 /// What a person who has just started it wants to know.
 fn announce(address: &str) {
-    println!("Rollcall listens on http://{address}");
-    println!();
-    println!("Is there anybody yet?      curl -s http://{address}/api/v2/users/first");
-    println!(
-        "Become the first user:     curl -s http://{address}/api/v2/users/first -d '{{\"email\":\"you@example.com\",\"username\":\"you\",\"password\":\"...\"}}'"
+    let lines = format!(
+        "Rollcall listens on http://{address}
+
+Is there anybody yet?      curl -s http://{address}/api/v2/users/first
+Become the first user:     curl -s http://{address}/api/v2/users/first -d '{{\"email\":\"you@example.com\",\"username\":\"you\",\"password\":\"...\"}}'
+Sign in, for a token:      curl -s http://{address}/api/v2/users/login -d '{{\"email\":\"you@example.com\",\"password\":\"...\"}}'
+See who is here:           curl -s http://{address}/api/v2/users -H \"Coder-Session-Token: $TOKEN\"
+"
     );
-    println!(
-        "Sign in, for a token:      curl -s http://{address}/api/v2/users/login -d '{{\"email\":\"you@example.com\",\"password\":\"...\"}}'"
-    );
-    println!(
-        "See who is here:           curl -s http://{address}/api/v2/users -H \"Coder-Session-Token: $TOKEN\""
-    );
+    // It serves, whether anybody reads this or not.
+    drop(io::stdout().write_all(lines.as_bytes()));
 }
 
-async fn asked_to_stop() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    tracing::info!("stopping: what is under way is finished first");
+/// Ctrl-C, or SIGTERM as service managers send it: noticed from now on.
+fn asked_to_stop() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping: what is under way is finished first");
+    })
 }

@@ -103,7 +103,8 @@ fn still_busy(running: &PidFile, layout: &Layout) -> ClusterError {
     }
 }
 
-fn running(pgdata: &Path) -> Result<Option<PidFile>, ClusterError> {
+/// The server that runs on this cluster, whatever its state.
+pub(super) fn running(pgdata: &Path) -> Result<Option<PidFile>, ClusterError> {
     Ok(read(pgdata)?.filter(|pid_file| is_postmaster_of(pid_file.pid, pgdata)))
 }
 

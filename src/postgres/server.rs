@@ -145,7 +145,7 @@ impl Server {
         Ok(())
     }
 
-    fn exited(&mut self) -> Result<Option<ExitStatus>, ClusterError> {
+    pub(super) fn exited(&mut self) -> Result<Option<ExitStatus>, ClusterError> {
         self.child
             .try_wait()
             .map_err(ClusterError::io("wait for", "postgres"))
