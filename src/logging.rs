@@ -28,6 +28,8 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), LoggingError> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(filter)?)
         .with_ansi(io::stderr().is_terminal())
+        // It would panic if standard error is gone: in the middle of a request, because nobody reads the log.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     match format {
         LogFormat::Text => lines.finish().try_init()?,
