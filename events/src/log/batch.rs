@@ -1,11 +1,7 @@
 //! Deciding a batch of commands, in memory, while the head of the log is locked. Pure but for the sealing's nonces:
 //! what the database says of the batch comes in, what is to be written goes out.
 
-use std::{
-    any::Any,
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{any::Any, collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -115,7 +111,8 @@ pub(super) fn decide(
     // Time never runs backwards in the log, whatever the clocks of several nodes say.
     decisions.head.recorded_at = decisions.head.recorded_at.max(now);
     let mut states: HashMap<Uuid, State> = HashMap::new();
-    let mut claimed: HashSet<Claim> = HashSet::new();
+    // By whom: a stream may claim again what it has.
+    let mut claimed: HashMap<Claim, Uuid> = HashMap::new();
     let mut taken = std::mem::take(&mut facts.taken);
     taken.resize(batch.len(), None);
     for (submission, taken) in batch.iter_mut().zip(taken) {
@@ -137,7 +134,7 @@ fn decide_one(
     taken: Option<Claim>,
     facts: &mut Facts,
     states: &mut HashMap<Uuid, State>,
-    claimed: &mut HashSet<Claim>,
+    claimed: &mut HashMap<Claim, Uuid>,
     decisions: &mut Decisions,
 ) -> Outcome {
     let (stream, command) = (submission.stream(), submission.metadata().command_id);
@@ -150,10 +147,8 @@ fn decide_one(
         Verdict::Nothing => return Outcome::Nothing(decisions.head.position),
         Verdict::Stale => return Outcome::Stale,
     };
-    let claims = submission.claims();
-    if let Some(claim) =
-        taken.or_else(|| claims.iter().find(|claim| claimed.contains(claim)).cloned())
-    {
+    let is_claimed = |claim: &&Claim| claimed.get(claim).is_some_and(|owner| *owner != stream);
+    if let Some(claim) = taken.or_else(|| submission.claims().iter().find(is_claimed).cloned()) {
         return Outcome::Taken(claim);
     }
     match decisions.record(submission, version, events) {
@@ -162,7 +157,12 @@ fn decide_one(
             facts.versions.insert(stream, version);
             facts.done.insert(command, decisions.head.position);
             states.insert(stream, state);
-            claimed.extend(submission.claims().iter().cloned());
+            claimed.extend(
+                submission
+                    .claims()
+                    .iter()
+                    .map(|claim| (claim.clone(), stream)),
+            );
             Outcome::Appended(recorded)
         }
         Err(error) => {
