@@ -46,7 +46,7 @@ pub enum CommandError<E: std::error::Error + 'static> {
     #[error(transparent)]
     Refused(E),
     /// Somebody else has what it claims.
-    #[error("somebody else has it: {0:?}")]
+    #[error("another stream holds what it claims")]
     Taken(Claim),
     /// Others changed the same stream again and again.
     #[error("others were changing it at the same moment")]

@@ -6,6 +6,7 @@
 pub mod aggregate;
 pub mod claim;
 pub mod clock;
+pub mod database_error;
 pub mod envelope;
 pub mod event;
 pub mod ids;

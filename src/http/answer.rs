@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use rollcall_events::{log::LogError, vault::VaultError};
+use rollcall_events::{database_error::is_unavailable, log::LogError, vault::VaultError};
 use serde::Serialize;
 
 use super::{go_json, go_json::InvalidJson, query::Invalid};
@@ -191,26 +191,6 @@ impl Refusal {
         } else {
             Self::internal(error)
         }
-    }
-}
-
-/// Whether the database is gone, going or coming, rather than refusing what we asked.
-fn is_unavailable(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        // 57P0x: shutting down, starting up; 53: out of connections or memory; 08: connection lost; 25006: read-only.
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            code.starts_with("57P")
-                || code.starts_with("53")
-                || code.starts_with("08")
-                || code == "25006"
-        }),
-        _ => false,
     }
 }
 

@@ -5,7 +5,7 @@
 //! transactions of several nodes take turns on the head row. Nothing slow happens while it is locked: hashing and the
 //! network come before.
 
-use std::sync::Arc;
+use std::{io, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
@@ -17,14 +17,23 @@ use super::{
     head::begin_and_lock,
     subscribe::CHANNEL,
 };
-use crate::{Claim, Recorded, clock::Clock, vault};
+use crate::{
+    Claim, Recorded,
+    clock::Clock,
+    database_error::{is_content, is_unavailable},
+    vault,
+};
 
 /// Commands in one transaction, at most: bounds how long the head stays locked.
 const MAX_BATCH: usize = 512;
 /// Commands that wait, at most; then the next one waits to be let in.
 const MAX_QUEUE: usize = 4096;
 /// How long the outcome of a broken commit is looked for before the commands are told that it is unknown.
-const SETTLE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Each a little longer than the server's own time-outs of a lock and of a statement: an answer that has not come by
+/// then was swallowed by the network, and nobody would ever say so.
+const LOCK_PATIENCE: Duration = Duration::from_secs(12);
+const STATEMENT_PATIENCE: Duration = Duration::from_secs(32);
 
 /// What is written in the same transaction as the events, and says which names are taken.
 pub trait Inline: Send + Sync + 'static {
@@ -100,7 +109,7 @@ impl Writer {
     async fn commit(&mut self, mut batch: Batch) {
         match self.attempt(&mut batch).await {
             Ok(outcomes) => settle(batch, outcomes),
-            Err(Failure::Before(error)) if is_constraint(&error) && batch.len() > 1 => {
+            Err(Failure::Before(error)) if is_content(&error) && batch.len() > 1 => {
                 for submission in batch {
                     self.commit_alone(submission).await;
                 }
@@ -118,23 +127,39 @@ impl Writer {
     }
 
     async fn attempt(&mut self, batch: &mut Batch) -> Result<Vec<Outcome>, Failure> {
+        let t0 = std::time::Instant::now();
         let (mut conn, head) = self.lock().await.map_err(Failure::Before)?;
-        let facts = self
-            .facts(&mut conn, batch)
+        let facts = in_time(STATEMENT_PATIENCE, self.facts(&mut conn, batch))
             .await
             .map_err(Failure::Before)?;
+        let t2 = std::time::Instant::now();
         let decisions = decide(batch, head, facts, self.clock.now());
         if decisions.raw.is_empty() {
             conn.execute("ROLLBACK").await.map_err(Failure::Before)?;
             self.conn = Some(conn);
             return Ok(decisions.outcomes);
         }
-        self.write(&mut conn, &decisions)
+        in_time(STATEMENT_PATIENCE, self.write(&mut conn, &decisions))
             .await
             .map_err(Failure::Before)?;
         let commit = format!("NOTIFY {CHANNEL}, '{}'; COMMIT", decisions.head.position);
-        match conn.execute(commit.as_str()).await {
-            Ok(_) => self.conn = Some(conn),
+        match in_time(STATEMENT_PATIENCE, conn.execute(commit.as_str())).await {
+            Ok(_) => {
+                let t7 = std::time::Instant::now();
+                use std::sync::Mutex;
+                static ACC: Mutex<(Vec<u128>, u128, Option<std::time::Instant>)> = Mutex::new((Vec::new(), 0, None));
+                let mut acc = ACC.lock().unwrap();
+                let idle = acc.2.map_or(0, |last| (t0 - last).as_micros());
+                acc.2 = Some(t7);
+                let ts = [t0, t1, t2, t3, t4, t5, t6, t7];
+                let d: Vec<u128> = ts.windows(2).map(|w| (w[1] - w[0]).as_micros()).chain([idle, batch.len() as u128]).collect();
+                if acc.0.is_empty() { acc.0 = d } else { for (a, b) in acc.0.iter_mut().zip(d) { *a += b } }
+                acc.1 += 1;
+                if acc.1 == 100 { let names = ["lock", "facts", "decide", "events", "vault", "inline", "commit", "idle", "batch"];
+                    let line: Vec<String> = names.iter().zip(&acc.0).map(|(n, v)| format!("{n} {}", v / 100)).collect();
+                    eprintln!("{}", line.join("  ")); *acc = (Vec::new(), 0, acc.2); }
+                self.conn = Some(conn)
+            }
             Err(error) => self.find_out(&decisions, error).await?,
         }
         Ok(decisions.outcomes)
@@ -144,7 +169,7 @@ impl Writer {
     /// batch is replaced: nothing had been asked of it yet.
     async fn lock(&mut self) -> sqlx::Result<(PgConnection, super::Head)> {
         if let Some(mut conn) = self.conn.take() {
-            match begin_and_lock(&mut conn).await {
+            match in_time(LOCK_PATIENCE, begin_and_lock(&mut conn)).await {
                 Ok(head) => return Ok((conn, head)),
                 Err(error) => tracing::info!(
                     error = &error as &dyn std::error::Error,
@@ -152,9 +177,12 @@ impl Writer {
                 ),
             }
         }
-        let mut conn = self.pool.connect_options().connect().await?;
-        let head = begin_and_lock(&mut conn).await?;
-        Ok((conn, head))
+        in_time(LOCK_PATIENCE, async {
+            let mut conn = self.pool.connect_options().connect().await?;
+            let head = begin_and_lock(&mut conn).await?;
+            Ok((conn, head))
+        })
+        .await
     }
 
     async fn facts(&self, conn: &mut PgConnection, batch: &Batch) -> sqlx::Result<Facts> {
@@ -225,10 +253,11 @@ impl Writer {
         self.inline.write(conn, &decisions.recorded).await
     }
 
-    /// Settles a commit whose answer was lost. Locking the head first waits until the old transaction has ended, one
-    /// way or the other; then its commands are there, or they are not.
+    /// Settles a commit whose answer was lost, or was that the server is going: it may have committed all the same.
+    /// Locking the head first waits until the old transaction has ended, one way or the other; then its commands are
+    /// there, or they are not.
     async fn find_out(&mut self, decisions: &Decisions, error: sqlx::Error) -> Result<(), Failure> {
-        if is_refusal(&error) {
+        if !is_unavailable(&error) {
             return Err(Failure::Before(error));
         }
         tracing::warn!(
@@ -237,12 +266,13 @@ impl Writer {
         );
         let give_up_at = Instant::now() + SETTLE_TIMEOUT;
         loop {
-            match self.was_recorded(decisions.commands[0].0).await {
+            let looked = self.was_recorded(decisions.commands[0].0);
+            match in_time(LOCK_PATIENCE, looked).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => return Err(Failure::Before(error)),
                 Err(again) if Instant::now() < give_up_at => {
                     tracing::debug!(error = &again as &dyn std::error::Error, "still no answer");
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 Err(_) => return Err(Failure::Unknown(error)),
             }
@@ -270,11 +300,11 @@ async fn write_events(conn: &mut PgConnection, decisions: &Decisions) -> sqlx::R
         "WITH appended AS (
              INSERT INTO log.events (position, aggregate_type, aggregate_id, version, event_type, schema_version
                                    , payload, metadata, recorded_at)
-             SELECT *, $12 FROM UNNEST($1::bigint[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::int[]
+             SELECT *, $12::timestamptz FROM UNNEST($1::bigint[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::int[]
                                      , $7::bytea[], $8::bytea[]))
          , done AS (
              INSERT INTO live.commands (id, position, recorded_at)
-             SELECT *, $12 FROM UNNEST($9::uuid[], $10::bigint[]))
+             SELECT *, $12::timestamptz FROM UNNEST($9::uuid[], $10::bigint[]))
          UPDATE log.head SET position = $11, frontier = $13, recorded_at = $12",
     )
     .bind(raw.iter().map(|event| event.position).collect::<Vec<_>>())
@@ -303,7 +333,7 @@ fn settle(batch: Batch, outcomes: Vec<Outcome>) {
 
 fn give_up(batch: Batch, failure: Failure) {
     let (error, outcome): (_, fn(Arc<sqlx::Error>) -> Outcome) = match failure {
-        Failure::Before(error) if is_refusal(&error) => (error, |_| Outcome::Failed),
+        Failure::Before(error) if !is_unavailable(&error) => (error, |_| Outcome::Failed),
         Failure::Before(error) => (error, Outcome::Unavailable),
         Failure::Unknown(error) => (error, Outcome::Unknown),
     };
@@ -314,20 +344,17 @@ fn give_up(batch: Batch, failure: Failure) {
     );
     let error = Arc::new(error);
     for submission in batch {
+        let request = submission.metadata().correlation_id;
+        tracing::error!(%request, "its command was in that batch");
         submission.settle(outcome(Arc::clone(&error)));
     }
 }
 
-/// Whether the database refused the content of a batch: data that it cannot hold, a constraint.
-fn is_constraint(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
-}
-
-/// Whether the database refused what we asked, rather than being unable to serve: gone or going (57P, 08), out of
-/// resources (53), waiting in vain for a lock (55P03) or for an answer (57014), a replica (25006).
-fn is_refusal(error: &sqlx::Error) -> bool {
-    let unable = ["57P", "08", "53", "55P03", "57014", "25006", "25P03"];
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| !unable.iter().any(|prefix| code.starts_with(prefix)))
+async fn in_time<T>(
+    patience: Duration,
+    work: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    tokio::time::timeout(patience, work)
+        .await
+        .unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))
 }

@@ -166,7 +166,8 @@ fn decide_one(
             Outcome::Appended(recorded)
         }
         Err(error) => {
-            tracing::error!(%stream, error = &error as &dyn std::error::Error, "an event cannot be written");
+            let request = submission.metadata().correlation_id;
+            tracing::error!(%stream, %request, error = &error as &dyn std::error::Error, "an event cannot be written");
             Outcome::Failed
         }
     }

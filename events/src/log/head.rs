@@ -30,7 +30,7 @@ pub async fn head(executor: impl PgExecutor<'_>) -> sqlx::Result<Head> {
 }
 
 /// Begins a transaction and locks the head, in one round trip. Time-outs bound a node that is stuck: it holds up the
-/// others no longer than they say.
+/// others no longer than they say, and less long than those wait for the lock.
 pub(super) async fn begin_and_lock(conn: &mut PgConnection) -> sqlx::Result<Head> {
     // A text without arguments goes by the simple protocol: all of it in one message.
     let row = conn
@@ -38,7 +38,7 @@ pub(super) async fn begin_and_lock(conn: &mut PgConnection) -> sqlx::Result<Head
             "BEGIN;
          SET LOCAL lock_timeout = '10s';
          SET LOCAL statement_timeout = '30s';
-         SET LOCAL idle_in_transaction_session_timeout = '10s';
+         SET LOCAL idle_in_transaction_session_timeout = '5s';
          SELECT position, frontier, (extract(epoch FROM recorded_at) * 1000000)::bigint FROM log.head FOR UPDATE",
         )
         .await?;

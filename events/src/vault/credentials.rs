@@ -87,9 +87,9 @@ pub(crate) async fn write(
         sqlx::query(
             "WITH keys AS (
                  INSERT INTO vault.subject_keys (subject_id, master_key_id, wrapped, created_at)
-                 SELECT *, $7 FROM UNNEST($1::uuid[], $2::text[], $3::bytea[]))
+                 SELECT *, $7::timestamptz FROM UNNEST($1::uuid[], $2::text[], $3::bytea[]))
              INSERT INTO vault.credentials (subject_id, password_hash, revision, changed_at)
-             SELECT DISTINCT ON (subject_id) subject_id, password_hash, revision, $7
+             SELECT DISTINCT ON (subject_id) subject_id, password_hash, revision, $7::timestamptz
                FROM UNNEST($4::uuid[], $5::text[], $6::bigint[]) AS hashes (subject_id, password_hash, revision)
               ORDER BY subject_id, revision DESC
                  ON CONFLICT (subject_id) DO UPDATE
