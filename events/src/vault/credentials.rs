@@ -25,11 +25,6 @@ pub enum VaultWrite {
         /// Counts the subject's hashes, from 1.
         revision: i64,
     },
-    /// No password any more.
-    NoPassword {
-        /// Whose.
-        subject: Uuid,
-    },
 }
 
 /// A stored password hash.
@@ -55,7 +50,7 @@ pub async fn credential(
         .await
 }
 
-/// Writes the keys, then the password hashes, then what is to go: a statement for each kind that there is.
+/// Writes the keys and the password hashes in one statement, if there are any.
 pub(crate) async fn write(
     conn: &mut PgConnection,
     writes: &[VaultWrite],
@@ -63,7 +58,6 @@ pub(crate) async fn write(
 ) -> sqlx::Result<()> {
     let mut keys = (Vec::new(), Vec::new(), Vec::new());
     let mut hashes = (Vec::new(), Vec::new(), Vec::new());
-    let mut gone = Vec::new();
     for write in writes {
         match write {
             VaultWrite::Key { subject, wrapped } => {
@@ -80,7 +74,6 @@ pub(crate) async fn write(
                 hashes.1.push(hash.as_str());
                 hashes.2.push(*revision);
             }
-            VaultWrite::NoPassword { subject } => gone.push(*subject),
         }
     }
     if !keys.0.is_empty() || !hashes.0.is_empty() {
@@ -103,14 +96,8 @@ pub(crate) async fn write(
         .bind(hashes.1)
         .bind(hashes.2)
         .bind(now)
-        .execute(&mut *conn)
+        .execute(conn)
         .await?;
-    }
-    if !gone.is_empty() {
-        sqlx::query("DELETE FROM vault.credentials WHERE subject_id = ANY($1)")
-            .bind(gone)
-            .execute(conn)
-            .await?;
     }
     Ok(())
 }
@@ -120,7 +107,6 @@ impl std::fmt::Debug for VaultWrite {
         let (kind, subject) = match self {
             Self::Key { subject, .. } => ("Key", subject),
             Self::PasswordHash { subject, .. } => ("PasswordHash", subject),
-            Self::NoPassword { subject } => ("NoPassword", subject),
         };
         write!(formatter, "{kind}({subject})")
     }
