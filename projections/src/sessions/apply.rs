@@ -17,7 +17,8 @@ pub struct SessionRows {
     pub(super) ended: BTreeSet<SessionId>,
     /// Users all of whose sessions end.
     pub(super) gone: BTreeSet<Uuid>,
-    pub(super) started: BTreeMap<SessionId, SessionRow>,
+    /// By user too: if two users ever begin one session, both rows are written, and the database refuses them.
+    pub(super) started: BTreeMap<(SessionId, Uuid), SessionRow>,
 }
 
 pub(super) fn apply(rows: &mut SessionRows, recorded: &Recorded) {
@@ -27,12 +28,13 @@ pub(super) fn apply(rows: &mut SessionRows, recorded: &Recorded) {
     match event {
         UserEvent::SessionStarted { session } => {
             let row = started(recorded.stream, session, recorded.recorded_at);
-            rows.started.insert(session.id.clone(), row);
+            rows.started
+                .insert((session.id.clone(), recorded.stream), row);
         }
-        UserEvent::SessionEnded { session_id, .. } => end(rows, session_id),
+        UserEvent::SessionEnded { session_id, .. } => end(rows, session_id, recorded.stream),
         UserEvent::SessionsExpired { session_ids } => {
             for id in session_ids {
-                end(rows, id);
+                end(rows, id, recorded.stream);
             }
         }
         UserEvent::UserDeleted {} | UserEvent::UserErased {} => end_all(rows, recorded.stream),
@@ -60,8 +62,8 @@ fn started(user_id: Uuid, session: &Session, created_at: DateTime<Utc>) -> Sessi
 }
 
 /// A session that began in this batch was never written, and is simply dropped.
-fn end(rows: &mut SessionRows, id: &SessionId) {
-    if rows.started.remove(id).is_none() {
+fn end(rows: &mut SessionRows, id: &SessionId, user: Uuid) {
+    if rows.started.remove(&(id.clone(), user)).is_none() {
         rows.ended.insert(id.clone());
     }
 }
@@ -108,7 +110,10 @@ mod tests {
         let names = |ids: Vec<&SessionId>| ids.iter().map(|id| id.0.clone()).collect::<Vec<_>>();
         assert_eq!(names(rows.ended.iter().collect()), ended);
         assert_eq!(rows.gone.iter().copied().collect::<Vec<_>>(), gone);
-        assert_eq!(names(rows.started.keys().collect()), started);
+        assert_eq!(
+            names(rows.started.keys().map(|(id, _)| id).collect()),
+            started
+        );
     }
 
     #[test]
@@ -142,6 +147,15 @@ mod tests {
         assert_leaves(&rows, &[], &[], &["b", "c"]);
         let rows = after(vec![start("a"), start("b"), (ADA, expired(&["a", "x"]))]);
         assert_leaves(&rows, &["x"], &[], &["b"]);
+    }
+
+    #[test]
+    fn two_users_who_begin_one_session_are_both_written_and_not_one_in_place_of_the_other() {
+        let rows = after(vec![
+            (ADA, session_started("a")),
+            (BOB, session_started("a")),
+        ]);
+        assert_leaves(&rows, &[], &[], &["a", "a"]);
     }
 
     #[test]
