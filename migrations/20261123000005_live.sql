@@ -1,4 +1,4 @@
--- What may be lost without harm to anybody: when somebody was last here, answers kept for retries, saved states.
+-- What may be lost without harm to anybody: when somebody was last here, which commands were done, saved states.
 
 CREATE TABLE live.user_activity (
     user_id uuid CONSTRAINT user_activity_user PRIMARY KEY,

@@ -29,7 +29,7 @@ impl Inline for InlineProjections {
     }
 }
 
-/// Brings all read models from before `batch` to after it. A replay of the log into empty tables does just this, batch
+/// Brings all read models from before `batch` to after it. A rebuild from the log into empty tables does just this, batch
 /// after batch.
 pub async fn write(conn: &mut PgConnection, batch: &[Recorded]) -> sqlx::Result<()> {
     project::<Organizations>(conn, batch).await?;

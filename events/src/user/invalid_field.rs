@@ -1,7 +1,7 @@
 //! Why a field was refused.
 //!
-//! One shape for every field: the API answers it as an entry of `validations`, and a provider's
-//! claim that breaks a rule is logged with it. It says which rule was broken in words a person can act on.
+//! One shape for every field: the API answers it as an entry of `validations`. It says which rule was broken in words
+//! a person can act on.
 
 use thiserror::Error;
 

@@ -23,28 +23,6 @@ pub async fn default(executor: impl PgExecutor<'_>) -> sqlx::Result<Option<Organ
     .await
 }
 
-/// The organisation of that identifier.
-pub async fn by_id(
-    executor: impl PgExecutor<'_>,
-    id: Uuid,
-) -> sqlx::Result<Option<OrganizationRow>> {
-    sqlx::query_as(
-        "SELECT id
-              , version
-              , name
-              , name_key
-              , display_name
-              , is_default
-              , created_at
-              , updated_at
-           FROM read.organizations
-          WHERE id = $1",
-    )
-    .bind(id)
-    .fetch_optional(executor)
-    .await
-}
-
 /// Those of `ids` that are organisations, in no particular order.
 pub async fn by_ids(executor: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar("SELECT id FROM read.organizations WHERE id = ANY ($1)")
