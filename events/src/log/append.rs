@@ -127,12 +127,10 @@ impl Writer {
     }
 
     async fn attempt(&mut self, batch: &mut Batch) -> Result<Vec<Outcome>, Failure> {
-        let t0 = std::time::Instant::now();
         let (mut conn, head) = self.lock().await.map_err(Failure::Before)?;
         let facts = in_time(STATEMENT_PATIENCE, self.facts(&mut conn, batch))
             .await
             .map_err(Failure::Before)?;
-        let t2 = std::time::Instant::now();
         let decisions = decide(batch, head, facts, self.clock.now());
         if decisions.raw.is_empty() {
             conn.execute("ROLLBACK").await.map_err(Failure::Before)?;
@@ -144,22 +142,7 @@ impl Writer {
             .map_err(Failure::Before)?;
         let commit = format!("NOTIFY {CHANNEL}, '{}'; COMMIT", decisions.head.position);
         match in_time(STATEMENT_PATIENCE, conn.execute(commit.as_str())).await {
-            Ok(_) => {
-                let t7 = std::time::Instant::now();
-                use std::sync::Mutex;
-                static ACC: Mutex<(Vec<u128>, u128, Option<std::time::Instant>)> = Mutex::new((Vec::new(), 0, None));
-                let mut acc = ACC.lock().unwrap();
-                let idle = acc.2.map_or(0, |last| (t0 - last).as_micros());
-                acc.2 = Some(t7);
-                let ts = [t0, t1, t2, t3, t4, t5, t6, t7];
-                let d: Vec<u128> = ts.windows(2).map(|w| (w[1] - w[0]).as_micros()).chain([idle, batch.len() as u128]).collect();
-                if acc.0.is_empty() { acc.0 = d } else { for (a, b) in acc.0.iter_mut().zip(d) { *a += b } }
-                acc.1 += 1;
-                if acc.1 == 100 { let names = ["lock", "facts", "decide", "events", "vault", "inline", "commit", "idle", "batch"];
-                    let line: Vec<String> = names.iter().zip(&acc.0).map(|(n, v)| format!("{n} {}", v / 100)).collect();
-                    eprintln!("{}", line.join("  ")); *acc = (Vec::new(), 0, acc.2); }
-                self.conn = Some(conn)
-            }
+            Ok(_) => self.conn = Some(conn),
             Err(error) => self.find_out(&decisions, error).await?,
         }
         Ok(decisions.outcomes)
