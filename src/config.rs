@@ -95,7 +95,7 @@ pub struct Config {
     pub argon2_passes: u32,
     /// Into how many lanes that memory is split.
     pub argon2_lanes: u32,
-    /// How many passwords are hashed at once. `None`: as many as there are processors.
+    /// How many passwords are hashed at once. `None`: as many as there are processors, less one.
     pub hashing_workers: Option<usize>,
     /// The form of log lines.
     pub log_format: LogFormat,

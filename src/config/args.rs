@@ -87,7 +87,7 @@ pub struct Args {
     /// Into how many lanes that memory is split [default: 1]
     #[arg(long, value_name = "NUMBER", help_heading = "Passwords")]
     pub argon2_lanes: Option<u32>,
-    /// Passwords to hash at once [default: the number of processors]
+    /// Passwords to hash at once [default: the processors, less one]
     #[arg(long, value_name = "NUMBER", help_heading = "Passwords")]
     pub hashing_workers: Option<usize>,
     /// Form of log lines [default: text]
