@@ -253,6 +253,9 @@ fn own_master_key(path: &Path) -> Result<MasterKey, DatabaseError> {
         path: path.to_owned(),
         source,
     };
+    if path.try_exists().map_err(failed)? {
+        return read_master_key(path);
+    }
     let key = MasterKey::generate(Ids);
     // Written beside and linked into place: never half a key, and of two processes one key.
     let draft = path.with_extension(format!("{}.new", std::process::id()));
@@ -269,7 +272,13 @@ fn own_master_key(path: &Path) -> Result<MasterKey, DatabaseError> {
     let linked = fs::hard_link(&draft, path);
     fs::remove_file(&draft).map_err(failed)?;
     match linked {
-        Ok(()) => Ok(key),
+        Ok(()) => {
+            // What is sealed under it must never outlive it.
+            path.parent()
+                .map_or(Ok(()), |dir| fs::File::open(dir)?.sync_all())
+                .map_err(failed)?;
+            Ok(key)
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_master_key(path),
         Err(error) => Err(failed(error)),
     }

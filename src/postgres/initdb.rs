@@ -3,14 +3,22 @@
 use std::{
     fs,
     fs::File,
+    io,
     os::unix::fs::DirBuilderExt,
     path::Path,
     process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use nix::sys::signal::Signal;
 
-use super::{ClusterError, Durability, SUPERUSER, binaries::Binaries, layout::Layout};
+use super::{
+    ClusterError, Durability, SUPERUSER, binaries::Binaries, layout::Layout, postmaster::POLL,
+};
+
+/// How long a half-made cluster may resist its removal.
+const REMOVE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Makes the cluster beside its final place and then renames it, so that a half-made one is never used.
 pub(super) fn create_cluster(
@@ -56,14 +64,29 @@ fn initdb(layout: &Layout, binaries: &Binaries, durability: Durability) -> Comma
 
 /// The server's account cannot make folders in the data directory, so we make it for `initdb` and hand it over.
 fn create_empty_dir(layout: &Layout, dir: &Path) -> Result<(), ClusterError> {
-    if dir.exists() {
-        fs::remove_dir_all(dir).map_err(ClusterError::io("remove the half-made cluster", dir))?;
-    }
+    remove_half_made(dir).map_err(ClusterError::io("remove the half-made cluster", dir))?;
     fs::DirBuilder::new()
         .mode(0o700)
         .create(dir)
         .map_err(ClusterError::io("create", dir))?;
     layout.account.give(dir)
+}
+
+/// What a killed `initdb` had started goes on writing for a moment.
+fn remove_half_made(dir: &Path) -> io::Result<()> {
+    let since = Instant::now();
+    loop {
+        match fs::remove_dir_all(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error)
+                if error.kind() == io::ErrorKind::DirectoryNotEmpty
+                    && since.elapsed() < REMOVE_LIMIT =>
+            {
+                thread::sleep(POLL);
+            }
+            removed => return removed,
+        }
+    }
 }
 
 fn run(mut command: Command, layout: &Layout, program: &Path) -> Result<(), ClusterError> {
