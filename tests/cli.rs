@@ -1,1 +1,24 @@
 //! The program as people and scripts run it.
+
+#[path = "support/mod.rs"]
+mod support;
+
+#[path = "cli/api.rs"]
+mod api;
+#[path = "cli/databases.rs"]
+mod databases;
+#[path = "cli/program.rs"]
+mod program;
+
+#[path = "cli/connections.rs"]
+mod connections;
+#[path = "cli/crashes.rs"]
+mod crashes;
+#[path = "cli/given_database.rs"]
+mod given_database;
+#[path = "cli/logs.rs"]
+mod logs;
+#[path = "cli/own_database.rs"]
+mod own_database;
+#[path = "cli/usage.rs"]
+mod usage;
