@@ -16,9 +16,9 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 /// How often a command is decided before it is refused because others are always faster.
-const TRIES: u32 = 3;
+const TRIES: u32 = 10;
 /// Between tries a command waits for less than this, times the number of the try.
-const JITTER_MS: u64 = 20;
+const JITTER_MS: u64 = 10;
 /// Aggregates kept in memory. A stale one is harmless: the appender compares versions.
 const AGGREGATES_IN_MEMORY: u64 = 50_000;
 
@@ -246,6 +246,10 @@ struct Pending<A: EventSourced> {
 impl<A: EventSourced> Pending<A> {
     /// The aggregate as of `version`, if it is known here.
     fn current(&self, version: i64, earlier: Option<&State>) -> Option<Arc<A>> {
+        // It was prepared for a stream that had not begun, and brings a key that is not the stream's.
+        if self.loaded.version == 0 && version > 0 {
+            return None;
+        }
         match earlier {
             Some(state) => Arc::clone(state).downcast().ok(),
             None if self.loaded.version == version => Some(Arc::clone(&self.loaded.state)),

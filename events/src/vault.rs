@@ -67,18 +67,7 @@ impl Vault {
         master: MasterKey,
         clock: &dyn Clock,
     ) -> Result<Self, VaultError> {
-        let known: Vec<String> = sqlx::query_scalar(
-            "WITH first AS (
-                 INSERT INTO vault.master_keys (id, created_at)
-                 SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM vault.master_keys)
-                 ON CONFLICT DO NOTHING
-                 RETURNING id)
-             SELECT id FROM vault.master_keys UNION SELECT id FROM first",
-        )
-        .bind(master.id())
-        .bind(clock.now())
-        .fetch_all(&pool)
-        .await?;
+        let known = register(&pool, master.id(), clock).await?;
         if !known.iter().any(|id| id == master.id()) {
             return Err(VaultError::WrongMasterKey {
                 given: master.id().to_owned(),
@@ -144,4 +133,26 @@ impl Vault {
         .fetch_all(&self.pool)
         .await
     }
+}
+
+/// Notes the first master key that a database sees, and tells all that it knows. One node at a time: two that come
+/// first with two keys must not both be let in.
+async fn register(pool: &PgPool, id: &str, clock: &dyn Clock) -> sqlx::Result<Vec<String>> {
+    let mut tx = pool.begin().await?;
+    sqlx::query("LOCK TABLE vault.master_keys IN SHARE ROW EXCLUSIVE MODE")
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query(
+        "INSERT INTO vault.master_keys (id, created_at)
+         SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM vault.master_keys)",
+    )
+    .bind(id)
+    .bind(clock.now())
+    .execute(&mut *tx)
+    .await?;
+    let known = sqlx::query_scalar("SELECT id FROM vault.master_keys ORDER BY id")
+        .fetch_all(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(known)
 }

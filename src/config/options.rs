@@ -64,7 +64,7 @@ pub(super) const OPTIONS: [OptionRule; 24] = [
     ),
     switch("password_login"),
     number("password_minimum_score", 0..=4),
-    number("argon2_memory_kib", 8..=4_194_304),
+    number("argon2_memory_kib", 8..=1_048_576),
     number("argon2_passes", 1..=64),
     number("argon2_lanes", 1..=64),
     number("hashing_workers", 1..=1_024),

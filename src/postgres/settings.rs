@@ -27,6 +27,12 @@ pub(super) fn settings(socket_dir: &Path, durability: Durability) -> Vec<OsStrin
             "log_destination=stderr",
             "logging_collector=off",
             "log_line_prefix=%m [%p] ",
+            // The details of an error hold the values, and the values are people's: erasure does not reach a log.
+            "log_error_verbosity=terse",
+            "log_parameter_max_length=0",
+            "log_parameter_max_length_on_error=0",
+            "log_min_error_statement=panic",
+            "log_checkpoints=off",
         ]
         .map(OsString::from),
     );

@@ -5,9 +5,9 @@
 //! transactions of several nodes take turns on the head row. Nothing slow happens while it is locked: hashing and the
 //! network come before.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
 use tokio::{sync::mpsc, time::Instant};
 use uuid::Uuid;
@@ -100,7 +100,12 @@ impl Writer {
     async fn run(mut self, mut inbox: mpsc::Receiver<Box<dyn Submission>>) {
         let mut waiting = Vec::with_capacity(MAX_BATCH);
         while inbox.recv_many(&mut waiting, MAX_BATCH).await > 0 {
-            self.commit(std::mem::take(&mut waiting)).await;
+            let committing = AssertUnwindSafe(self.commit(std::mem::take(&mut waiting)));
+            // A flaw that one batch meets must not end all writing: its commands hear nothing and answer for
+            // themselves, the connection is gone with it, and the next batch begins anew.
+            if committing.catch_unwind().await.is_err() {
+                tracing::error!("the appender panicked over a batch");
+            }
         }
     }
 
@@ -133,7 +138,9 @@ impl Writer {
             .map_err(Failure::Before)?;
         let decisions = decide(batch, head, facts, self.clock.now());
         if decisions.raw.is_empty() {
-            conn.execute("ROLLBACK").await.map_err(Failure::Before)?;
+            in_time(STATEMENT_PATIENCE, conn.execute("ROLLBACK"))
+                .await
+                .map_err(Failure::Before)?;
             self.conn = Some(conn);
             return Ok(decisions.outcomes);
         }

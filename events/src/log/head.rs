@@ -35,7 +35,7 @@ pub(super) async fn begin_and_lock(conn: &mut PgConnection) -> sqlx::Result<Head
     // A text without arguments goes by the simple protocol: all of it in one message.
     let row = conn
         .fetch_one(
-            "BEGIN;
+            "BEGIN ISOLATION LEVEL READ COMMITTED;
          SET LOCAL lock_timeout = '10s';
          SET LOCAL statement_timeout = '30s';
          SET LOCAL idle_in_transaction_session_timeout = '5s';

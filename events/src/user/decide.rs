@@ -1,10 +1,16 @@
 //! What a user's command leads to. Every pair of state and command has its line here.
 
+use chrono::{DateTime, Utc};
+
 use super::{
-    Account, ActivationCause, CreateUser, LoginType, ProfileChange, Role, SessionId, StartSession,
+    Account, ActivationCause, CreateUser, EndReason, LoginType, ProfileChange, Role, StartSession,
     Status, User, UserCommand, UserError, UserEvent,
 };
 use crate::personal::Personal;
+
+/// Sessions that one user can have at once: each costs a little at every decision about the user. Who begins another
+/// loses the one that would end first.
+pub(super) const MOST_SESSIONS: usize = 200;
 
 type Decision = Result<Vec<UserEvent>, UserError>;
 
@@ -134,19 +140,29 @@ fn start_session(account: &Account, wish: &StartSession) -> Decision {
         return Err(UserError::CredentialsChanged);
     }
     let mut events = activate(account, ActivationCause::Use)?;
-    let expired: Vec<SessionId> = account
-        .sessions
-        .iter()
-        .filter(|(_, ends_at)| **ends_at <= wish.at)
-        .map(|(id, _)| id.clone())
-        .collect();
-    if !expired.is_empty() {
-        events.push(UserEvent::SessionsExpired {
-            session_ids: expired,
-        });
-    }
+    events.extend(make_room(account, wish.at));
     events.push(UserEvent::SessionStarted {
         session: wish.session.clone(),
     });
     Ok(events)
+}
+
+/// Sessions past their end go; and, if there are still too many, those that would end first.
+fn make_room(account: &Account, at: DateTime<Utc>) -> Vec<UserEvent> {
+    let (expired, mut lasting): (Vec<_>, Vec<_>) = account
+        .sessions
+        .iter()
+        .partition(|(_, ends_at)| **ends_at <= at);
+    let mut events = Vec::new();
+    if !expired.is_empty() {
+        let session_ids = expired.into_iter().map(|(id, _)| id.clone()).collect();
+        events.push(UserEvent::SessionsExpired { session_ids });
+    }
+    lasting.sort_by_key(|(_, ends_at)| **ends_at);
+    let too_many = (lasting.len() + 1).saturating_sub(MOST_SESSIONS);
+    events.extend(lasting.into_iter().take(too_many).map(|(id, _)| UserEvent::SessionEnded {
+        session_id: id.clone(),
+        reason: EndReason::Superseded,
+    }));
+    events
 }

@@ -54,6 +54,8 @@ pub enum EndReason {
     SignedOut,
     /// Somebody with the right to do so ended it.
     Revoked,
+    /// The user had as many sessions as one can have, and began another.
+    Superseded,
 }
 
 impl Scope {

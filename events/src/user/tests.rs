@@ -626,6 +626,19 @@ fn a_session_that_still_slides_is_cleared_away_at_its_hard_end_alone() {
 }
 
 #[test]
+fn who_has_as_many_sessions_as_one_can_have_loses_the_one_that_would_end_first() {
+    let names: Vec<String> = (1..=super::decide::MOST_SESSIONS).map(|nth| format!("S{nth}")).collect();
+    let full = (1..).zip(&names).map(|(end, name)| started(name, end));
+    let superseded = UserEvent::SessionEnded {
+        session_id: SessionId("S1".to_owned()),
+        reason: EndReason::Superseded,
+    };
+    given(std::iter::once(created()).chain(full))
+        .when(start("New", 9_999))
+        .then_expect_events(vec![superseded, started("New", 9_999)]);
+}
+
+#[test]
 fn a_sign_in_first_activates_then_clears_away_then_starts() {
     given([created_dormant(), started("A", 0)])
         .when(start("B", 60))
