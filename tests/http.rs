@@ -1,7 +1,42 @@
 //! The API as its clients see it: black box, over HTTP.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it is"
+)]
 
 #[path = "support/mod.rs"]
 mod support;
 
+#[path = "http/given.rs"]
+mod given;
+
+#[path = "http/conventions.rs"]
+mod conventions;
+#[path = "http/creating_users.rs"]
+mod creating_users;
+#[path = "http/credentials.rs"]
+mod credentials;
+#[path = "http/documented.rs"]
+mod documented;
+#[path = "http/every_route.rs"]
+mod every_route;
 #[path = "http/first_user.rs"]
 mod first_user;
+#[path = "http/forged_requests.rs"]
+mod forged_requests;
+#[path = "http/lessons.rs"]
+mod lessons;
+#[path = "http/one_user.rs"]
+mod one_user;
+#[path = "http/paging.rs"]
+mod paging;
+#[path = "http/request_bodies.rs"]
+mod request_bodies;
+#[path = "http/searching.rs"]
+mod searching;
+#[path = "http/session_life.rs"]
+mod session_life;
+#[path = "http/signing_in.rs"]
+mod signing_in;
+#[path = "http/signing_out.rs"]
+mod signing_out;

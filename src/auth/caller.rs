@@ -73,8 +73,10 @@ impl FromRequestParts<AppState> for Caller {
         let token = Token::parse(&text).map_err(|error| Refusal::signed_out(error.to_string()))?;
         let session = sessions::find(&app.pool, &token.id())
             .await?
-            .filter(|session| token.matches(&session.session.secret_sha256.0))
             .ok_or_else(|| Refusal::signed_out("The token is unknown."))?;
+        if !token.matches(&session.session.secret_sha256.0) {
+            return Err(Refusal::signed_out("The token's secret is wrong."));
+        }
         let now = app.clock.now();
         if now >= expiry(&session) {
             return Err(Refusal::signed_out("The token has expired."));
@@ -168,14 +170,14 @@ fn expiry(session: &KnownSession) -> DateTime<Utc> {
         .min(row.ends_at)
 }
 
-/// The token that a request presents: the first that is not empty, in the order in which the API's clients rely on.
+/// The token that a request presents: the first that is not empty, in the order on which the API's clients rely. One
+/// that is no text counts as well: it is refused, and not passed over in favour of a weaker place.
 #[must_use]
 pub fn presented(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
     let header = |name: &str| {
         headers
             .get(name)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     let query = Parameters::parse(query);
     [

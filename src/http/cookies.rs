@@ -9,17 +9,18 @@ pub const SESSION_COOKIE: &str = "coder_session_token";
 /// Holds the proof that a form comes from our own page.
 pub const CSRF_COOKIE: &str = "csrf_token";
 
-/// The first cookie of that name.
+/// The first cookie of that name. Others on our domain may set cookies too, in any bytes: these hide none of ours.
 #[must_use]
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     headers
         .get_all(header::COOKIE)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(found, _)| *found == name)
-        .map(|(_, value)| value.trim_matches('"').to_owned())
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'))
+        .map(String::from_utf8_lossy)
+        .find_map(|pair| {
+            let (found, value) = pair.trim().split_once('=')?;
+            (found == name).then(|| value.trim_matches('"').to_owned())
+        })
 }
 
 /// Sets the session's cookie, or, with an empty token, removes it. Ends with the browser: the service decides when

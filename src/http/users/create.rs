@@ -71,8 +71,11 @@ pub async fn create(
         return Err(Refusal::forbidden());
     }
     let JsonBody(request) = JsonBody::<Request>::from_request(body, &app).await?;
+    if request.service_account {
+        return Err(no_service_accounts());
+    }
     let wish = read(&request, app.default_organization)?;
-    may_create(&app, &caller, &request, &wish)?;
+    may_create(&app, &caller, &wish)?;
     must_be_free(&app, &wish).await?;
     must_exist(&app, &wish.organizations).await?;
     let hashed = hash(&app, request, wish.login_type).await?;
@@ -218,13 +221,15 @@ fn read_organizations(
     organizations
 }
 
-fn may_create(app: &App, caller: &Caller, request: &Request, wish: &Wish) -> Result<(), Refusal> {
-    if request.service_account {
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "Service accounts are a Premium feature, which Rollcall does not have.",
-        ));
-    }
+/// Told before the fields are looked at: a service account has neither an e-mail address nor a password.
+fn no_service_accounts() -> Refusal {
+    Refusal::new(
+        StatusCode::FORBIDDEN,
+        "Service accounts are a Premium feature, which Rollcall does not have.",
+    )
+}
+
+fn may_create(app: &App, caller: &Caller, wish: &Wish) -> Result<(), Refusal> {
     if wish.login_type == LoginType::Password && !app.config.password_login {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,

@@ -1,7 +1,7 @@
 //! `GET /users/{user}`: one user, by id, by username, or oneself by `me`.
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::StatusCode,
 };
 use rollcall_events::user::Role;
@@ -27,8 +27,10 @@ pub const SEE_EVERYBODY: [Role; 4] = [
 pub async fn get(
     State(app): State<AppState>,
     caller: Caller,
-    Path(user): Path<String>,
+    user: Result<Path<String>, PathRejection>,
 ) -> Result<Json<UserView>, Refusal> {
+    // What is no text, percent-decoded, is nobody's name.
+    let Path(user) = user.map_err(|_| Refusal::not_found())?;
     let found = find(&app, &caller, &user)
         .await?
         .ok_or_else(Refusal::not_found)?;
