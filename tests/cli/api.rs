@@ -49,7 +49,8 @@ impl Api {
 
     /// The same caller, with another line in the head of each request.
     pub fn with_header(mut self, line: &str) -> Self {
-        self.headers += &format!("{line}\r\n");
+        self.headers += line;
+        self.headers += "\r\n";
         self
     }
 
@@ -133,10 +134,10 @@ impl Api {
 
     /// The head of a request.
     pub fn head(&self, method: &str, path: &str, length: usize) -> String {
-        let token = self.token.iter();
-        let token: String = token
-            .map(|token| format!("Coder-Session-Token: {token}\r\n"))
-            .collect();
+        let token = match &self.token {
+            Some(token) => format!("Coder-Session-Token: {token}\r\n"),
+            None => String::new(),
+        };
         let rest = &self.headers;
         format!(
             "{method} {path} HTTP/1.1\r\nHost: rollcall\r\nConnection: close\r\nContent-Length: {length}\r\n{token}{rest}\r\n"

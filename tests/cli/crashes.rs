@@ -1,4 +1,8 @@
 //! The program is killed, or Postgres is: nothing that was acknowledged is lost, and service comes back.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it is"
+)]
 
 use std::{
     collections::BTreeSet,

@@ -1,4 +1,8 @@
 //! `rollcall serve` on a database that is given to it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it is"
+)]
 
 use crate::{
     api::Api,

@@ -1,4 +1,8 @@
 //! What the service writes while it serves: enough to see what it does, and nothing that belongs to anybody.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it is"
+)]
 
 use serde_json::{Value, json};
 
