@@ -31,6 +31,8 @@ use crate::{
 
 /// How long a request waits for a connection before it is told that the database does not answer.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// What takes the database longer is given up: whoever asked has gone.
+const STATEMENT_TIMEOUT: &str = "20s";
 /// A connection that was idle for longer is tried before it is used: the database may have been restarted.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// Lists that are streamed hold a connection as long as their reader takes: they have their own, so that slow
@@ -100,7 +102,7 @@ impl App {
         master_key: MasterKey,
         clock: Arc<dyn Clock>,
     ) -> Result<AppState, StartError> {
-        let pool = pool(config.database_connections, database.clone());
+        let pool = pool(&config, database.clone());
         let streams = pool_of_streams(database);
         let csrf_key = master_key.derive("csrf");
         let vault = Vault::open(pool.clone(), master_key, clock.as_ref()).await?;
@@ -146,9 +148,15 @@ fn default_hashing_workers() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get().saturating_sub(1).max(1))
 }
 
-fn pool(connections: u32, database: PgConnectOptions) -> PgPool {
+fn pool(config: &Config, database: PgConnectOptions) -> PgPool {
+    // A pooler in between would not know what to do with an option of the connection.
+    let database = if config.statement_cache {
+        database.options([("statement_timeout", STATEMENT_TIMEOUT)])
+    } else {
+        database
+    };
     PgPoolOptions::new()
-        .max_connections(connections)
+        .max_connections(config.database_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .before_acquire(|conn, meta| {

@@ -3,9 +3,7 @@
 /// SQLSTATEs, or their beginnings, of a server that is unable: gone, going or coming (57P, 08), out of connections or
 /// memory (53), waiting in vain for a lock (55P03) or for an answer (57014), a transaction that idled too long (25P03),
 /// a replica (25006), a transaction that stood in another's way (40).
-const UNABLE: [&str; 8] = [
-    "57P", "08", "53", "55P03", "57014", "25P03", "25006", "40",
-];
+const UNABLE: [&str; 8] = ["57P", "08", "53", "55P03", "57014", "25P03", "25006", "40"];
 
 /// Whether the same request may well succeed in a moment.
 #[must_use]

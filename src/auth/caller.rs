@@ -184,7 +184,6 @@ pub fn presented(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
         cookie(headers, SESSION_COOKIE),
         Some(query.text(SESSION_COOKIE)),
         header(SESSION_HEADER),
-        cookie(headers, "coder_devurl_session_token"),
         header("authorization").and_then(|value| bearer(&value)),
         Some(query.text("access_token")),
     ]

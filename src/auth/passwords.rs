@@ -16,10 +16,14 @@ use rollcall_events::{
 };
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How long a sign-in waits for its turn before it is told to come back later.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a password waits for its turn before its sender is told to come back later.
+const TURN_TIMEOUT: Duration = Duration::from_secs(15);
+/// How many wait at most, in either queue; the next is told to come back at once.
+const MOST_WAITING: usize = 256;
+/// No stored password is longer: a longer one is wrong, and need not wait in memory.
+const MOST_BYTES: usize = 256;
 /// Costs of stored hashes beyond these are not paid: an imported hash must not stop the service.
 const MOST_MEMORY_KIB: u32 = 1 << 20;
 const MOST_PASSES: u32 = 64;
@@ -32,9 +36,17 @@ pub struct Passwords(Arc<Inner>);
 struct Inner {
     argon2: Argon2<'static>,
     policy: PasswordPolicy,
-    turns: Arc<Semaphore>,
+    sign_ins: Queue,
+    /// Of those who may set passwords, whom no flood of sign-ins keeps waiting.
+    new_passwords: Queue,
     /// The hash of a random password: what is verified for users that do not exist.
     decoy: String,
+}
+
+/// Where passwords wait for their turn.
+struct Queue {
+    turns: Arc<Semaphore>,
+    places: Semaphore,
 }
 
 /// What a password is stored as.
@@ -63,6 +75,9 @@ pub enum PasswordError {
     /// More sign-ins at once than the machine can hash.
     #[error("too many passwords are being checked at once; try again in a moment")]
     Busy,
+    /// The policy does not allow the password.
+    #[error(transparent)]
+    Refused(InvalidField),
     /// Hashing failed.
     #[error("a password cannot be hashed")]
     Hashing(#[from] argon2::password_hash::Error),
@@ -86,7 +101,7 @@ pub struct Cost {
 }
 
 impl Passwords {
-    /// Hashes with this cost, on at most `workers` threads at once.
+    /// Hashes with this cost: sign-ins on at most `workers` threads at once, new passwords on one more.
     ///
     /// # Errors
     /// The parameters are out of bounds.
@@ -98,7 +113,8 @@ impl Passwords {
         Ok(Self(Arc::new(Inner {
             argon2,
             policy,
-            turns: Arc::new(Semaphore::new(workers.max(1))),
+            sign_ins: Queue::new(workers),
+            new_passwords: Queue::new(1),
             decoy,
         })))
     }
@@ -106,18 +122,17 @@ impl Passwords {
     /// Checks a new password against the policy and hashes it. `context` is what it must not be made of.
     ///
     /// # Errors
-    /// The outer error: no turn, or hashing failed. The inner: the password is refused.
+    /// The policy refuses it, there is no turn, or hashing failed.
     pub async fn accept(
         &self,
         password: String,
         context: Vec<String>,
-    ) -> Result<Result<Hashed, InvalidField>, PasswordError> {
-        self.in_turn(move |inner| {
+    ) -> Result<Hashed, PasswordError> {
+        self.in_turn(&self.0.new_passwords, move |inner| {
             let context: Vec<&str> = context.iter().map(String::as_str).collect();
-            match NewPassword::parse(&password, &inner.policy, &context) {
-                Ok(password) => Ok(Ok(hash(&inner.argon2, password.expose())?)),
-                Err(refusal) => Ok(Err(refusal)),
-            }
+            let password = NewPassword::parse(&password, &inner.policy, &context)
+                .map_err(PasswordError::Refused)?;
+            hash(&inner.argon2, password.expose())
         })
         .await
     }
@@ -126,9 +141,11 @@ impl Passwords {
     ///
     /// # Errors
     /// No turn, or hashing failed.
-    pub async fn rehash(&self, password: String) -> Result<Hashed, PasswordError> {
-        self.in_turn(move |inner| hash(&inner.argon2, &password))
-            .await
+    pub async fn rehash(&self, password: Arc<str>) -> Result<Hashed, PasswordError> {
+        self.in_turn(&self.0.sign_ins, move |inner| {
+            hash(&inner.argon2, &password)
+        })
+        .await
     }
 
     /// Verifies a password. Without a hash it does the same work and says that it is wrong, so that nobody can tell
@@ -138,16 +155,15 @@ impl Passwords {
     /// No turn.
     pub async fn verify(
         &self,
-        password: String,
+        password: Arc<str>,
         hash: Option<String>,
     ) -> Result<Verdict, PasswordError> {
-        self.in_turn(move |inner| {
-            let is_known = hash.is_some();
-            let verdict = verify(
-                &inner.argon2,
-                &password,
-                hash.as_deref().unwrap_or(&inner.decoy),
-            );
+        let is_possible = password.len() <= MOST_BYTES;
+        let password = if is_possible { password } else { Arc::from("") };
+        self.in_turn(&self.0.sign_ins, move |inner| {
+            let is_known = hash.is_some() && is_possible;
+            let hash = hash.as_deref().unwrap_or(&inner.decoy);
+            let verdict = verify(&inner.argon2, &password, hash);
             Ok(if is_known { verdict } else { Verdict::Wrong })
         })
         .await
@@ -155,12 +171,10 @@ impl Passwords {
 
     async fn in_turn<T: Send + 'static>(
         &self,
+        queue: &Queue,
         work: impl FnOnce(&Inner) -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let waiting = Arc::clone(&self.0.turns).acquire_owned();
-        let Ok(Ok(turn)) = tokio::time::timeout(PATIENCE, waiting).await else {
-            return Err(PasswordError::Busy);
-        };
+        let turn = queue.turn().await?;
         let inner = Arc::clone(&self.0);
         tokio::task::spawn_blocking(move || {
             let result = work(&inner);
@@ -168,6 +182,28 @@ impl Passwords {
             result
         })
         .await?
+    }
+}
+
+impl Queue {
+    fn new(workers: usize) -> Self {
+        let workers = workers.max(1);
+        Self {
+            turns: Arc::new(Semaphore::new(workers)),
+            places: Semaphore::new(workers + MOST_WAITING),
+        }
+    }
+
+    /// Waits for a turn. The place in the queue is kept until then, the turn as long as it is used.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, PasswordError> {
+        let place = self.places.try_acquire().map_err(|_| PasswordError::Busy)?;
+        let waiting = Arc::clone(&self.turns).acquire_owned();
+        let turn = tokio::time::timeout(TURN_TIMEOUT, waiting).await;
+        drop(place);
+        match turn {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(PasswordError::Busy),
+        }
     }
 }
 
@@ -291,7 +327,7 @@ mod tests {
     async fn nobody_is_verified_without_a_hash() {
         let passwords = passwords(CHEAP);
         assert_eq!(
-            passwords.verify(String::new(), None).await.unwrap(),
+            passwords.verify("".into(), None).await.unwrap(),
             Verdict::Wrong
         );
     }
@@ -334,5 +370,34 @@ mod tests {
                 .unwrap();
             assert_eq!(verdict, Verdict::Wrong, "{hash}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_password_that_is_longer_than_any_stored_one_is_wrong() {
+        let passwords = passwords(CHEAP);
+        let hashed = passwords.rehash("".into()).await.unwrap();
+        let verdict = passwords.verify("x".repeat(257).into(), Some(hashed.hash));
+        assert_eq!(verdict.await.unwrap(), Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_turns_away_at_once_and_new_passwords_have_their_own() {
+        let passwords = passwords(CHEAP);
+        let places = passwords.0.sign_ins.places.available_permits();
+        let taken = passwords
+            .0
+            .sign_ins
+            .places
+            .try_acquire_many(u32::try_from(places).unwrap());
+        let refusal = passwords.verify("x".into(), None).await.unwrap_err();
+        assert!(matches!(refusal, PasswordError::Busy));
+        assert!(
+            passwords
+                .accept("correct horse".into(), Vec::new())
+                .await
+                .is_ok()
+        );
+        drop(taken);
+        assert!(passwords.verify("x".into(), None).await.is_ok());
     }
 }

@@ -203,6 +203,7 @@ impl From<sqlx::Error> for Refusal {
 impl From<PasswordError> for Refusal {
     fn from(error: PasswordError) -> Self {
         match error {
+            PasswordError::Refused(invalid) => Self::validation(vec![invalid.into()]),
             PasswordError::Busy => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Too many sign-ins at once. Try again in a moment.",

@@ -1,5 +1,7 @@
 //! The body of a request: bounded, and decoded as the clients' own server would.
 
+use std::time::Duration;
+
 use axum::{
     body::{Body, to_bytes},
     extract::{FromRequest, Request},
@@ -10,6 +12,9 @@ use serde::de::DeserializeOwned;
 use super::{answer::Refusal, go_json};
 use crate::app::AppState;
 
+/// A body that has not arrived by then is given up.
+const READING_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// A decoded JSON body, whatever the request says its type is.
 pub struct JsonBody<T>(pub T);
 
@@ -18,8 +23,15 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
 
     async fn from_request(request: Request<Body>, app: &AppState) -> Result<Self, Refusal> {
         let limit = app.config.body_limit;
-        let bytes = to_bytes(request.into_body(), limit)
+        let reading = to_bytes(request.into_body(), limit);
+        let bytes = tokio::time::timeout(READING_TIMEOUT, reading)
             .await
+            .map_err(|_| {
+                Refusal::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "The request body did not arrive in time.",
+                )
+            })?
             .map_err(|error| {
                 if is_too_large(&error) {
                     Refusal::new(

@@ -35,7 +35,11 @@ pub async fn guard(State(app): State<AppState>, request: Request<Body>, next: Ne
     }
     let has_proof = cookie(request.headers(), CSRF_COOKIE).as_deref() == Some(&proof);
     let mut response = next.run(request).await;
-    if !has_proof && let Some(value) = csrf_cookie(&proof, &app.config) {
+    let is_replaced = response.headers().contains_key(header::SET_COOKIE);
+    if !has_proof
+        && !is_replaced
+        && let Some(value) = csrf_cookie(&proof, &app.config)
+    {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
     response

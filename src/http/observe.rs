@@ -1,6 +1,9 @@
 //! What surrounds every request: its id, the headers of every answer, and one line in the log without personal data.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
@@ -13,6 +16,9 @@ use tracing::Instrument;
 
 use super::{API_VERSION, answer::Refusal};
 use crate::{app::AppState, auth::RequestContext};
+
+/// An answer that has not begun by then does not come: the database is there and says nothing.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Names the request, runs it, and tells what came of it.
 pub async fn observe(
@@ -45,7 +51,10 @@ pub async fn observe(
     let mut response = match read {
         Ok(context) => {
             request.extensions_mut().insert(context);
-            next.run(request).instrument(span.clone()).await
+            let answering = next.run(request).instrument(span.clone());
+            tokio::time::timeout(ANSWER_TIMEOUT, answering)
+                .await
+                .unwrap_or_else(|_| too_late().into_response())
         }
         Err(error) => Refusal::new(StatusCode::BAD_REQUEST, error.to_string()).into_response(),
     };
@@ -68,4 +77,8 @@ pub async fn observe(
     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::info!(status, micros, "answered"));
     response
+}
+
+fn too_late() -> Refusal {
+    Refusal::unavailable("It is not known whether anything was changed: look before you repeat it.")
 }

@@ -160,9 +160,14 @@ fn make_room(account: &Account, at: DateTime<Utc>) -> Vec<UserEvent> {
     }
     lasting.sort_by_key(|(_, ends_at)| **ends_at);
     let too_many = (lasting.len() + 1).saturating_sub(MOST_SESSIONS);
-    events.extend(lasting.into_iter().take(too_many).map(|(id, _)| UserEvent::SessionEnded {
-        session_id: id.clone(),
-        reason: EndReason::Superseded,
-    }));
+    events.extend(
+        lasting
+            .into_iter()
+            .take(too_many)
+            .map(|(id, _)| UserEvent::SessionEnded {
+                session_id: id.clone(),
+                reason: EndReason::Superseded,
+            }),
+    );
     events
 }

@@ -627,7 +627,9 @@ fn a_session_that_still_slides_is_cleared_away_at_its_hard_end_alone() {
 
 #[test]
 fn who_has_as_many_sessions_as_one_can_have_loses_the_one_that_would_end_first() {
-    let names: Vec<String> = (1..=super::decide::MOST_SESSIONS).map(|nth| format!("S{nth}")).collect();
+    let names: Vec<String> = (1..=super::decide::MOST_SESSIONS)
+        .map(|nth| format!("S{nth}"))
+        .collect();
     let full = (1..).zip(&names).map(|(end, name)| started(name, end));
     let superseded = UserEvent::SessionEnded {
         session_id: SessionId("S1".to_owned()),

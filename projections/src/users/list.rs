@@ -44,7 +44,7 @@ pub struct Page {
 }
 
 /// Lists at most `request.limit` users. Rows and count are of one moment, as they come from one statement. Without a
-/// limit use [`stream`]: this one would hold everybody in memory, and not count them.
+/// limit, or with a large one, use [`stream`]: this one holds them all in memory.
 pub async fn page(executor: impl PgExecutor<'_>, request: &ListRequest) -> sqlx::Result<Page> {
     let listed = select(request).fetch_all(executor).await?;
     Ok(Page {
@@ -54,19 +54,22 @@ pub async fn page(executor: impl PgExecutor<'_>, request: &ListRequest) -> sqlx:
 }
 
 /// Lists users one by one, so that however many there are they are never all in memory. Keeps a connection for as long
-/// as it is read. Does not count: the reader ends up knowing, and nobody has to count before the first row.
-pub fn stream(pool: &PgPool, request: &ListRequest) -> BoxStream<'static, sqlx::Result<FoundUser>> {
+/// as it is read. Without a limit it does not count: the reader ends up knowing, and nobody waits for the first row.
+pub fn stream(pool: &PgPool, request: &ListRequest) -> BoxStream<'static, sqlx::Result<Listed>> {
     // Asked the executor itself, and not the query, the rows do not borrow the pool.
     pool.fetch(select(request))
-        .map(|row| FoundUser::from_row(&row?))
+        .map(|row| Listed::from_row(&row?))
         .boxed()
 }
 
-#[derive(FromRow)]
-struct ListedUser {
+/// A user in a list.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Listed {
+    /// Who it is.
     #[sqlx(flatten)]
-    user: FoundUser,
-    count: i64,
+    pub user: FoundUser,
+    /// With a limit: how many users the filter and the cursor leave, before offset and limit. Without: 0.
+    pub count: i64,
 }
 
 /// The one statement behind every list. Each condition is true by itself when its value is null.
@@ -74,7 +77,7 @@ struct ListedUser {
 /// It is planned anew for each list, with the values in sight (that is what `persistent(false)` is for): conditions
 /// without a value then vanish before the planner chooses, and a search goes by its trigrams. The general plan, to
 /// which a prepared statement comes down after a few uses, would read every user every time.
-fn select(request: &ListRequest) -> QueryAs<'static, Postgres, ListedUser, PgArguments> {
+fn select(request: &ListRequest) -> QueryAs<'static, Postgres, Listed, PgArguments> {
     let filter = &request.filter;
     sqlx::query_as(
         "WITH matching AS NOT MATERIALIZED (
@@ -86,7 +89,8 @@ fn select(request: &ListRequest) -> QueryAs<'static, Postgres, ListedUser, PgArg
                 AND $1::boolean
                 AND ($2::uuid IS NULL OR users.id = $2)
                 AND ($3::uuid IS NULL OR users.username_key > (
-                        SELECT cursor.username_key FROM read.users AS cursor WHERE cursor.id = $3))
+                        SELECT cursor.username_key FROM read.users AS cursor
+                         WHERE cursor.id = $3 AND ($2::uuid IS NULL OR cursor.id = $2)))
                 AND ($4::text IS NULL OR users.username_key LIKE $4 OR users.email_key LIKE $4)
                 AND ($5::text IS NULL OR users.name_key LIKE $5)
                 AND ($6::text[] IS NULL OR users.status = ANY ($6))
@@ -166,11 +170,14 @@ fn containing(part: &str) -> String {
 }
 
 /// Everybody is a member, named or not: asked for alone, the role is no condition. Among others it counts when named.
+/// Roles that do not exist match nobody, so that the database need not be asked about each.
 fn roles(roles: &[String]) -> Option<Vec<String>> {
     if roles.iter().all(|role| role == Role::Member.name()) {
         return None;
     }
-    any_of(roles, String::clone)
+    let exists = |role: &Role| roles.iter().any(|name| name == role.name());
+    let existing = Role::ALL.into_iter().filter(exists);
+    Some(existing.map(|role| role.name().to_owned()).collect())
 }
 
 fn any_of<T>(values: &[T], name: impl Fn(&T) -> String) -> Option<Vec<String>> {
@@ -205,14 +212,13 @@ mod tests {
     }
 
     #[test]
-    fn roles_are_asked_for_by_name_even_unknown_ones() {
-        for asked in [
-            names(&["owner"]),
-            names(&["member", "owner"]),
-            names(&["?"]),
-        ] {
-            assert_eq!(roles(&asked), Some(asked));
-        }
+    fn roles_are_asked_for_by_name_and_unknown_ones_match_nobody() {
+        assert_eq!(roles(&names(&["owner"])), Some(names(&["owner"])));
+        assert_eq!(
+            roles(&names(&["member", "owner"])),
+            Some(names(&["owner", "member"]))
+        );
+        assert_eq!(roles(&names(&["?"])), Some(Vec::new()));
     }
 
     #[test]

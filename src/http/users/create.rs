@@ -22,10 +22,7 @@ use rollcall_projections::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{
-    UserView,
-    fields::{Fields, weak_password},
-};
+use super::{UserView, fields::Fields};
 use crate::{
     app::{App, AppState},
     auth::{Caller, passwords::Hashed},
@@ -274,8 +271,7 @@ async fn hash(
         return Ok(None);
     }
     let hints = vec![request.username, request.email, request.name];
-    let hashed = app.passwords.accept(request.password, hints).await?;
-    hashed.map(Some).map_err(weak_password)
+    Ok(Some(app.passwords.accept(request.password, hints).await?))
 }
 
 fn taken(claim: Option<&Claim>) -> Refusal {

@@ -20,7 +20,7 @@ use rollcall_projections::users::find;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::fields::{Fields, weak_password};
+use super::fields::Fields;
 use crate::{
     app::AppState,
     auth::RequestContext,
@@ -59,11 +59,7 @@ pub async fn create_first(
         return Err(somebody_is_here());
     }
     let hints = vec![request.username, request.email, request.name];
-    let hashed = app
-        .passwords
-        .accept(request.password, hints)
-        .await?
-        .map_err(weak_password)?;
+    let hashed = app.passwords.accept(request.password, hints).await?;
     let user_id = app.ids.uuid();
     let command = UserCommand::CreateUser(CreateUser {
         person,

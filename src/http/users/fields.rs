@@ -43,8 +43,3 @@ impl From<InvalidField> for Validation {
         )
     }
 }
-
-/// 400 for a password that the policy refuses.
-pub fn weak_password(invalid: InvalidField) -> Refusal {
-    Refusal::validation(vec![invalid.into()])
-}

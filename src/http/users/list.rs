@@ -11,11 +11,12 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use rollcall_projections::users::{
     FoundUser,
-    list::{ListRequest, Visibility, page, stream as all},
+    list::{ListRequest, Listed, Visibility, page, stream as all},
     search,
 };
 use serde::Serialize;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use super::{UserView, get::SEE_EVERYBODY};
 use crate::{
@@ -28,12 +29,18 @@ use crate::{
     },
 };
 
+/// A list of more is streamed.
+const LARGEST_PAGE: u32 = 1_000;
+/// A search longer than this is no search.
+const MOST_QUERY_BYTES: usize = 4096;
 /// A streamed list is sent in pieces of about this size.
 const PIECE_BYTES: usize = 64 * 1024;
 /// Pieces that wait for a slow reader; then the database waits.
 const PIECES_WAITING: usize = 2;
 /// A reader that takes no piece for so long is given up: it holds a connection to the database.
 const READER_PATIENCE: Duration = Duration::from_secs(30);
+/// And a list that has not been taken by then.
+const LIST_PATIENCE: Duration = Duration::from_mins(5);
 
 #[derive(Serialize)]
 struct Answer {
@@ -48,7 +55,7 @@ pub async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let request = read(&caller, query.as_deref())?;
-    if request.limit == 0 {
+    if request.limit == 0 || request.limit > LARGEST_PAGE {
         return Ok(stream_all(&app, &request).await?);
     }
     let page = page(&app.pool, &request).await?;
@@ -59,7 +66,17 @@ pub async fn list(
 
 fn read(caller: &Caller, query: Option<&str>) -> Result<ListRequest, Refusal> {
     let mut parameters = Parameters::parse(query);
-    let filter = search::parse(&parameters.text("q")).map_err(|problems| {
+    let q = parameters.text("q");
+    if q.len() > MOST_QUERY_BYTES {
+        let detail = format!("Query param \"q\" must have at most {MOST_QUERY_BYTES} bytes");
+        return Err(vec![Invalid {
+            field: "q".to_owned(),
+            detail,
+        }]
+        .into());
+    }
+    // Only this is told when it is bad: the other parameters may be right, or not, for another search.
+    let filter = search::parse(&q).map_err(|problems| {
         let problem = |problem: search::InvalidQuery| Invalid {
             field: problem.field,
             detail: problem.detail,
@@ -84,14 +101,15 @@ fn read(caller: &Caller, query: Option<&str>) -> Result<ListRequest, Refusal> {
     })
 }
 
-/// Everybody, as they come from the database: never in memory as a whole. The count comes last, when it is known.
+/// As they come from the database: never in memory as a whole. The count comes last: without a limit it is then known.
 async fn stream_all(app: &AppState, request: &ListRequest) -> Result<Response, sqlx::Error> {
     let mut users = all(&app.streams, request);
     // The first row is waited for, so that a database that is gone is still told by the status.
     let first = users.next().await.transpose()?;
     let (sender, receiver) = mpsc::channel(PIECES_WAITING);
     let users = stream::iter(first.map(Ok)).chain(users).boxed();
-    tokio::spawn(send_pieces(users, i64::from(request.offset), sender));
+    let sending = send_pieces(users, request.offset, sender);
+    tokio::spawn(tokio::time::timeout(LIST_PATIENCE, sending).in_current_span());
     let pieces = stream::unfold(receiver, |mut receiver| async {
         Some((receiver.recv().await?, receiver))
     });
@@ -99,26 +117,26 @@ async fn stream_all(app: &AppState, request: &ListRequest) -> Result<Response, s
 }
 
 type Piece = Result<Bytes, std::io::Error>;
-type Users = stream::BoxStream<'static, sqlx::Result<FoundUser>>;
+type Users = stream::BoxStream<'static, sqlx::Result<Listed>>;
 
-async fn send_pieces(mut users: Users, offset: i64, sender: mpsc::Sender<Piece>) {
+/// Sends what it can. A list that ends too early is broken off, so that no client takes it for whole: the status was
+/// sent long before.
+async fn send_pieces(mut users: Users, offset: u32, sender: mpsc::Sender<Piece>) {
     let mut piece = br#"{"users":["#.to_vec();
     let mut sent: i64 = 0;
-    while let Some(user) = users.next().await {
-        let written = user.map_err(std::io::Error::other).and_then(|user| {
-            if sent > 0 {
-                piece.push(b',');
-            }
-            go_json::escape_into(&serde_json::to_vec(&UserView::from(user))?, &mut piece);
-            Ok(())
+    let mut counted: i64 = 0;
+    while let Some(listed) = users.next().await {
+        let written = listed.map_err(std::io::Error::other).and_then(|listed| {
+            counted = listed.count;
+            write_user(listed.user, sent == 0, &mut piece)
         });
         if let Err(error) = written {
-            // The status is sent already: the answer is broken off, so that no client takes it for whole.
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "a streamed list broke off"
             );
-            drop(sender.send(Err(error)).await);
+            drop(users);
+            drop(sender.send_timeout(Err(error), READER_PATIENCE).await);
             return;
         }
         sent += 1;
@@ -133,7 +151,19 @@ async fn send_pieces(mut users: Users, offset: i64, sender: mpsc::Sender<Piece>)
             }
         }
     }
-    let count = if sent == 0 { 0 } else { offset + sent };
+    let count = match (sent, counted) {
+        (0, _) => 0,
+        (_, 0) => i64::from(offset) + sent,
+        (_, counted) => counted,
+    };
     piece.extend(format!("],\"count\":{count}}}\n").into_bytes());
     drop(sender.send_timeout(Ok(piece.into()), READER_PATIENCE).await);
+}
+
+fn write_user(user: FoundUser, is_first: bool, piece: &mut Vec<u8>) -> std::io::Result<()> {
+    if !is_first {
+        piece.push(b',');
+    }
+    go_json::escape_into(&serde_json::to_vec(&UserView::from(user))?, piece);
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! `POST /users/login`: e-mail and password for a session.
 
+use std::sync::Arc;
+
 use axum::{
     Extension,
     extract::State,
@@ -37,6 +39,9 @@ pub struct Request {
     password: String,
 }
 
+/// How often a password is verified again because its hash was renewed meanwhile.
+const TRIES: u32 = 3;
+
 /// The token, shown this once.
 #[derive(Serialize)]
 pub struct SignedIn {
@@ -56,17 +61,18 @@ pub async fn login(
             "Password authentication is disabled.",
         ));
     }
+    let password: Arc<str> = request.password.into();
     let token = Token::generate(app.ids);
     let mut tries = 0;
     let done = loop {
-        let proven = prove(&app, &email, request.password.clone()).await?;
+        let proven = prove(&app, &email, Arc::clone(&password)).await?;
         tries += 1;
         match start_session(&app, &context, &proven, &token).await {
             // The hash was renewed, or the password changed, while this one was verified: verify it again.
-            Err(CommandError::Refused(UserError::CredentialsChanged)) if tries < 3 => {}
+            Err(CommandError::Refused(UserError::CredentialsChanged)) if tries < TRIES => {}
             Err(error) => return Err(refused(&error)),
             Ok(done) => {
-                renew_hash(&app, &context, proven, request.password).await;
+                renew_hash(&app, &context, proven, password).await;
                 break done;
             }
         }
@@ -112,7 +118,7 @@ struct Proven {
 }
 
 /// Verifies the password. Unknown people, and those without a password, cost the same work and get the same answer.
-async fn prove(app: &App, email: &EmailAddress, password: String) -> Result<Proven, Refusal> {
+async fn prove(app: &App, email: &EmailAddress, password: Arc<str>) -> Result<Proven, Refusal> {
     let user = find::by_email(&app.pool, &email.key()).await?;
     // Asked for nobody too: an unknown address takes as many questions to the database as a known one.
     let id = user.as_ref().map_or(Uuid::nil(), |user| user.row.id);
@@ -177,7 +183,7 @@ async fn start_session(
 }
 
 /// Renews a hash of another kind or cost. The sign-in has succeeded: if this fails, the next one tries again.
-async fn renew_hash(app: &App, context: &RequestContext, proven: Proven, password: String) {
+async fn renew_hash(app: &App, context: &RequestContext, proven: Proven, password: Arc<str>) {
     if proven.verdict != Verdict::RightButOutdated {
         return;
     }
