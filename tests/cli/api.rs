@@ -54,12 +54,13 @@ impl Api {
         self
     }
 
-    /// The first user, Ada, signed in.
+    /// The first user, Alice, signed in.
     pub fn owner(&self) -> Self {
-        let first = json!({ "email": "ada@example.com", "username": "ada", "password": PASSWORD });
+        let first =
+            json!({ "email": "alice@example.com", "username": "alice", "password": PASSWORD });
         let created = self.post("/api/v2/users/first", &first);
         assert_eq!(created.status, 201, "{created:?}");
-        self.signed_in("ada")
+        self.signed_in("alice")
     }
 
     /// Somebody whom we know, signed in.

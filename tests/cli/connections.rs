@@ -94,7 +94,7 @@ fn hundreds_who_say_nothing_or_half_of_it_stop_neither_the_service_nor_its_end()
         })
         .collect();
     assert_eq!(owner.create("grace").unwrap().status, 201);
-    assert_eq!(owner.usernames(), ["ada", "grace"]);
+    assert_eq!(owner.usernames(), ["alice", "grace"]);
     let since = Instant::now();
     program.stop();
     let took = since.elapsed();

@@ -68,7 +68,7 @@ fn a_first_start_may_be_killed_at_any_moment() {
     }
     let mut program = Program::in_folder(&folder);
     let owner = Api::at(program.address()).owner();
-    assert_eq!(owner.usernames(), ["ada"]);
+    assert_eq!(owner.usernames(), ["alice"]);
     let kept = fs::read_dir(&data_dir).unwrap();
     let mut kept: Vec<_> = kept.map(|entry| entry.unwrap().file_name()).collect();
     kept.sort();

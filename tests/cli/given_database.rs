@@ -109,7 +109,7 @@ fn three_that_start_at_once_on_an_empty_database_all_serve() {
         let there = owner.elsewhere(node.address());
         assert_eq!(there.create(&format!("user{nth}")).unwrap().status, 201);
     }
-    assert_eq!(owner.usernames(), ["ada", "user0", "user1", "user2"]);
+    assert_eq!(owner.usernames(), ["alice", "user0", "user1", "user2"]);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_role_without_the_right_to_change_the_schema_serves() {
     let mut program = Program::on(&databases::url_as(&role, &database));
     let owner = Api::at(program.address()).owner();
     assert_eq!(owner.create("grace").unwrap().status, 201);
-    assert_eq!(owner.usernames(), ["ada", "grace"]);
+    assert_eq!(owner.usernames(), ["alice", "grace"]);
     assert_eq!(
         owner
             .post("/api/v2/users/logout", &serde_json::json!({}))

@@ -36,7 +36,7 @@ fn a_second_start_finds_what_the_first_has_left() {
 
     let mut second = Program::in_folder(&folder);
     let owner = owner.elsewhere(second.address());
-    assert_eq!(owner.usernames(), ["ada", "grace"]);
+    assert_eq!(owner.usernames(), ["alice", "grace"]);
     assert_eq!(owner.signed_in("grace").get("/api/v2/users/me").status, 200);
     second.stop();
     assert_eq!(folder.postgres(), None);
@@ -61,7 +61,7 @@ fn a_second_program_on_the_same_data_joins_leaves_and_inherits() {
     let mut second = Program::in_folder(&folder);
     let at_second = owner.elsewhere(second.address());
     assert_eq!(at_second.create("grace").unwrap().status, 201);
-    assert_eq!(owner.usernames(), ["ada", "grace"]);
+    assert_eq!(owner.usernames(), ["alice", "grace"]);
     second.stop();
     assert_eq!(folder.postgres(), server);
     assert_eq!(owner.create("joan").unwrap().status, 201);
@@ -69,14 +69,14 @@ fn a_second_program_on_the_same_data_joins_leaves_and_inherits() {
     // The server ends with the program that started it. Whoever is left starts the next one.
     let mut third = Program::in_folder(&folder);
     let at_third = owner.elsewhere(third.address());
-    assert_eq!(at_third.usernames(), ["ada", "grace", "joan"]);
+    assert_eq!(at_third.usernames(), ["alice", "grace", "joan"]);
     first.stop();
     eventually("the next server", || {
         let answer = at_third.get("/api/v2/users/me");
         assert!([200, 503].contains(&answer.status), "{answer:?}");
         (answer.status == 200 && folder.postgres() != server).then_some(())
     });
-    assert_eq!(at_third.usernames(), ["ada", "grace", "joan"]);
+    assert_eq!(at_third.usernames(), ["alice", "grace", "joan"]);
     third.stop();
     assert_eq!(folder.postgres(), None);
 }
