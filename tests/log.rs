@@ -5,6 +5,8 @@
     reason = "a test that cannot go on should stop where it is"
 )]
 
+#[path = "log/proxy.rs"]
+mod proxy;
 #[path = "support/mod.rs"]
 mod support;
 #[path = "log/tools.rs"]
@@ -14,5 +16,15 @@ mod tools;
 mod append_only;
 #[path = "log/conflicts.rs"]
 mod conflicts;
+#[path = "log/erased.rs"]
+mod erased;
+#[path = "log/law.rs"]
+mod law;
 #[path = "log/order.rs"]
 mod order;
+#[path = "log/outages.rs"]
+mod outages;
+#[path = "log/secrecy.rs"]
+mod secrecy;
+#[path = "log/tree.rs"]
+mod tree;

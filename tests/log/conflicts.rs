@@ -347,3 +347,20 @@ async fn who_is_gone_leaves_their_names_to_others() {
     let heir: Uuid = user(&app, "bob").await;
     assert_ne!(heir, bob);
 }
+
+#[tokio::test]
+async fn a_command_that_overtakes_the_creation_of_its_user_is_decided_again() {
+    let app = TestApp::start().await;
+    let bob = Ids.uuid();
+    // Both find no such user yet, and then meet.
+    let creates = spawn(&app, bob, creation("bob", "bob@example.com"));
+    let changes = spawn(&app, bob, new_avatar("https://example.com/bob.png"));
+    creates.await.unwrap().unwrap();
+    match changes.await.unwrap() {
+        Ok(_) | Err(CommandError::Refused(UserError::NotFound)) => {}
+        Err(other) => panic!("{other:?}"),
+    }
+    // What was recorded opens under the key that was kept.
+    let second = app.second_node().await;
+    second.app.log.stream(bob, 0).await.unwrap();
+}

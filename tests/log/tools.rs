@@ -103,7 +103,7 @@ pub async fn user(app: &TestApp, username: &str) -> Uuid {
 /// How many events there are, and the last position.
 pub async fn count_and_last(app: &TestApp) -> (i64, i64) {
     sqlx::query_as("SELECT count(*), max(position) FROM log.events")
-        .fetch_one(app.pool())
+        .fetch_one(&mut app.superuser.connect().await.unwrap())
         .await
         .unwrap()
 }
@@ -114,7 +114,7 @@ pub async fn count_and_last_of(app: &TestApp, stream: Uuid) -> (i64, i64) {
         "SELECT count(*), coalesce(max(version), 0) FROM log.events WHERE aggregate_id = $1",
     )
     .bind(stream)
-    .fetch_one(app.pool())
+    .fetch_one(&mut app.superuser.connect().await.unwrap())
     .await
     .unwrap()
 }

@@ -1,0 +1,100 @@
+//! A bad network between the service and Postgres.
+
+use std::{path::PathBuf, sync::Arc};
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UnixStream},
+    sync::watch,
+};
+
+/// What the network does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// Carries everything.
+    Good,
+    /// Cuts every connection, and lets none through.
+    Down,
+    /// Carries the next COMMIT, and cuts the connection before the answer, once it is there; then it is good again.
+    LosesTheAnswerToCommit,
+}
+
+/// Carries what a service and Postgres have to say to each other.
+pub struct Proxy {
+    state: Arc<watch::Sender<Network>>,
+    port: u16,
+}
+
+impl Proxy {
+    /// A good network to the server that these options lead to.
+    pub async fn to(server: &PgConnectOptions) -> Self {
+        let folder: PathBuf = server.get_socket().unwrap().clone();
+        let socket = folder.join(format!(".s.PGSQL.{}", server.get_port()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(watch::Sender::new(Network::Good));
+        let network = Arc::clone(&state);
+        tokio::spawn(async move {
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                if *network.borrow() != Network::Down {
+                    tokio::spawn(carry(client, socket.clone(), Arc::clone(&network)));
+                }
+            }
+        });
+        Self { state, port }
+    }
+
+    pub fn becomes(&self, network: Network) {
+        self.state.send_replace(network);
+    }
+
+    /// The way to the same database, over this network.
+    pub fn options(&self, server: &PgConnectOptions) -> PgConnectOptions {
+        PgConnectOptions::new_without_pgpass()
+            .host("127.0.0.1")
+            .port(self.port)
+            .username(server.get_username())
+            .database(server.get_database().unwrap())
+            .ssl_mode(PgSslMode::Disable)
+    }
+}
+
+/// Ends when either side does, or the network cuts it; then both ends are closed.
+async fn carry(mut client: TcpStream, socket: PathBuf, network: Arc<watch::Sender<Network>>) {
+    let Ok(mut server) = UnixStream::connect(socket).await else {
+        return;
+    };
+    let mut state = network.subscribe();
+    let (mut question, mut answer) = (vec![0; 65_536], vec![0; 65_536]);
+    loop {
+        tokio::select! {
+            read = client.read(&mut question) => {
+                let Ok(length @ 1..) = read else { return };
+                let question = &question[..length];
+                if server.write_all(question).await.is_err() {
+                    return;
+                }
+                let is_commit = question.ends_with(b"COMMIT\0");
+                if is_commit && *network.borrow() == Network::LosesTheAnswerToCommit {
+                    // The answer: it is committed. Nobody will hear it.
+                    drop(server.read(&mut answer).await);
+                    network.send_replace(Network::Good);
+                    return;
+                }
+            }
+            read = server.read(&mut answer) => {
+                let Ok(length @ 1..) = read else { return };
+                if client.write_all(&answer[..length]).await.is_err() {
+                    return;
+                }
+            }
+            () = is_down(&mut state) => return,
+        }
+    }
+}
+
+async fn is_down(state: &mut watch::Receiver<Network>) {
+    drop(state.wait_for(|network| *network == Network::Down).await);
+}
