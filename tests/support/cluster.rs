@@ -4,7 +4,6 @@
 use std::{
     collections::hash_map::DefaultHasher,
     hash::{Hash, Hasher},
-    path::PathBuf,
     sync::{
         LazyLock,
         atomic::{AtomicU32, Ordering},
@@ -28,25 +27,32 @@ static COUNTER: AtomicU32 = AtomicU32::new(1);
 fn start() -> Cluster {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        let options = ClusterOptions {
-            data_dir: data_dir(),
-            postgres_bin: None,
-            durability: Durability::Throwaway,
-        };
-        sender.send(Cluster::start(&options)).unwrap();
+        sender.send(start_our_own()).unwrap();
         loop {
             thread::park();
         }
     });
-    receiver.recv().unwrap().unwrap()
+    receiver.recv().unwrap()
 }
 
-/// The same for every run of this test binary of this checkout.
-fn data_dir() -> PathBuf {
+/// The one that this test binary of this checkout had in its last run; another, if that one is in use: it would stop
+/// with the run that uses it.
+fn start_our_own() -> Cluster {
     let mut hasher = DefaultHasher::new();
     env!("CARGO_MANIFEST_DIR").hash(&mut hasher);
     env!("CARGO_CRATE_NAME").hash(&mut hasher);
-    std::env::temp_dir().join(format!("rollcall-tests-{:016x}", hasher.finish()))
+    let name = format!("rollcall-tests-{:016x}", hasher.finish());
+    (0..)
+        .map(|nth| {
+            let options = ClusterOptions {
+                data_dir: std::env::temp_dir().join(format!("{name}-{nth}")),
+                postgres_bin: None,
+                durability: Durability::Throwaway,
+            };
+            Cluster::start(&options).unwrap()
+        })
+        .find(Cluster::is_ours)
+        .unwrap()
 }
 
 /// How to connect to a database of the tests' cluster.
