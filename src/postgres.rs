@@ -21,7 +21,7 @@ mod server;
 mod settings;
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
 };
 
@@ -115,6 +115,9 @@ impl Cluster {
             return Ok(false);
         }
         self.server = None;
+        // A cluster that has vanished, with its disk perhaps, is not to be replaced by an empty one.
+        let pgdata = self.layout.pgdata();
+        fs::metadata(&pgdata).map_err(ClusterError::io("find", pgdata))?;
         *self = Self::start(&self.options)?;
         Ok(true)
     }

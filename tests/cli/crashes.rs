@@ -170,17 +170,17 @@ fn a_postgres_of_our_own_that_is_killed_is_started_again() {
     });
     served_again(&owner);
 
-    // It cannot be started while a file of its is missing.
-    let version = folder.path().join("data/postgres/PG_VERSION");
-    let away = folder.path().join("PG_VERSION");
-    fs::rename(&version, &away).unwrap();
-    kill(folder.postgres().unwrap(), Signal::SIGKILL).unwrap();
+    // It cannot be started while its data is away, as when a disk is: and no empty one is made instead.
+    let (pgdata, away) = (folder.join("data/postgres"), folder.join("away"));
+    let server = folder.postgres().unwrap();
+    fs::rename(&pgdata, &away).unwrap();
+    kill(server, Signal::SIGKILL).unwrap();
     eventually("a failed start", || {
         program.err().contains("does not start").then_some(())
     });
     assert_eq!(owner.get("/healthz").status, 200);
     assert!(!served_or_told(&owner.get("/readyz")));
-    fs::rename(&away, &version).unwrap();
+    fs::rename(&away, &pgdata).unwrap();
     served_again(&owner);
     assert!(program.is_running());
     program.stop();
