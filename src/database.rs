@@ -166,10 +166,33 @@ impl Database {
         let mut conn = self.owner.connect().await?;
         migrate(&mut conn).await?;
         if self.cluster.is_some() {
-            conn.execute("ALTER ROLE rollcall_service LOGIN").await?;
+            let_service_in(&mut conn).await?;
         }
         Ok(conn.close().await?)
     }
+}
+
+/// Lets the service's role connect to the private cluster. One node at a time: two that alter a role at once fail.
+pub async fn let_service_in(conn: &mut PgConnection) -> sqlx::Result<()> {
+    let mut tx = conn.begin().await?;
+    lock(&mut tx).await?;
+    let may = "SELECT rolcanlogin FROM pg_roles WHERE rolname = 'rollcall_service'";
+    if !sqlx::query_scalar::<_, bool>(may)
+        .fetch_one(&mut *tx)
+        .await?
+    {
+        tx.execute("ALTER ROLE rollcall_service LOGIN").await?;
+    }
+    tx.commit().await
+}
+
+/// Held until the transaction ends.
+async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(MIGRATION_LOCK)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Brings the schema up to date, one node at a time. All steps are one transaction, so that the lock works through a
@@ -182,10 +205,7 @@ pub async fn migrate(conn: &mut PgConnection) -> Result<(), DatabaseError> {
         return Ok(());
     }
     let mut tx = conn.begin().await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)")
-        .bind(MIGRATION_LOCK)
-        .execute(&mut *tx)
-        .await?;
+    lock(&mut tx).await?;
     let mut migrator = Migrator {
         migrations: MIGRATIONS.migrations.clone(),
         ..Migrator::DEFAULT
@@ -197,8 +217,7 @@ pub async fn migrate(conn: &mut PgConnection) -> Result<(), DatabaseError> {
 
 /// Whether there is nothing to do: then a role without the right to do it can serve too.
 async fn is_current(conn: &mut PgConnection) -> sqlx::Result<bool> {
-    let exists = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
-    if !sqlx::query_scalar::<_, bool>(exists)
+    if !sqlx::query_scalar::<_, bool>("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
         .fetch_one(&mut *conn)
         .await?
     {
@@ -221,22 +240,22 @@ async fn is_current(conn: &mut PgConnection) -> sqlx::Result<bool> {
 
 async fn create_database(owner: &PgConnectOptions) -> sqlx::Result<()> {
     let mut conn = owner.clone().database("postgres").connect().await?;
-    let exists = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'rollcall')";
-    if !sqlx::query_scalar::<_, bool>(exists)
-        .fetch_one(&mut conn)
-        .await?
-    {
+    if !database_exists(&mut conn).await? {
         let created = conn.execute("CREATE DATABASE rollcall").await;
         // Another process may have been faster.
         if let Err(error) = created
-            && !sqlx::query_scalar::<_, bool>(exists)
-                .fetch_one(&mut conn)
-                .await?
+            && !database_exists(&mut conn).await?
         {
             return Err(error);
         }
     }
     conn.close().await
+}
+
+async fn database_exists(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'rollcall')")
+        .fetch_one(conn)
+        .await
 }
 
 fn given_master_key(config: &Config) -> Result<Option<MasterKey>, DatabaseError> {

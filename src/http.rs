@@ -3,6 +3,7 @@
 pub mod answer;
 mod body;
 mod build_info;
+pub mod caller;
 pub mod cookies;
 mod csrf;
 pub mod go_json;
@@ -12,6 +13,7 @@ mod oauth2_callback;
 mod observe;
 mod patience;
 pub mod query;
+pub mod request_context;
 mod root;
 pub mod timestamp;
 mod users;

@@ -10,3 +10,4 @@ pub mod database;
 pub mod http;
 pub mod logging;
 pub mod postgres;
+pub mod upkeep;

@@ -6,6 +6,7 @@
 mod append;
 mod batch;
 mod codec;
+mod commands;
 mod head;
 mod merkle;
 mod read;
@@ -16,6 +17,7 @@ mod upcast;
 pub use append::{Appender, Inline};
 pub use batch::{Outcome, State, Submission, Verdict};
 pub use codec::{DecodeError, RawEvent};
+pub use commands::forget_commands;
 pub use head::{Head, head};
 pub use merkle::{Frontier, InvalidFrontier};
 pub use read::{LogError, LogReader};

@@ -4,6 +4,7 @@
 //! (a [`Projection`]) and the questions that are asked of it. [`inline`] drives the rules in the transaction that
 //! appends, so that what was written is seen by every later read. Nothing here writes the log or the vault.
 
+mod activity;
 mod columns;
 pub mod inline;
 pub mod organizations;
@@ -14,5 +15,6 @@ pub mod sessions;
 mod testing;
 pub mod users;
 
+pub use activity::tidy_up_activity;
 pub use inline::InlineProjections;
 pub use projection::Projection;

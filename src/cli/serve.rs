@@ -18,12 +18,8 @@ use tokio::{
 };
 
 use crate::{
-    app::{self, App},
-    config::Config,
-    database,
-    database::Database,
-    http, logging,
-    postgres::Cluster,
+    app::App, config::Config, database, database::Database, http, logging, postgres::Cluster,
+    upkeep,
 };
 
 /// How often the private cluster's server is looked after.
@@ -75,7 +71,7 @@ async fn run(
         .await
         .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     let app = App::start(config, database, master_key, Arc::new(SystemClock)).await?;
-    tokio::spawn(app::upkeep(Arc::clone(&app)));
+    tokio::spawn(upkeep::run(Arc::clone(&app)));
     // Before anybody is told that we are here: they might tell us to stop at once.
     let stop = asked_to_stop()?;
     announce(&listener.local_addr()?.to_string());

@@ -6,6 +6,8 @@ use crate::config::Config;
 
 /// Holds the session's token.
 pub const SESSION_COOKIE: &str = "coder_session_token";
+/// Held it for applications under the first generation of the API; still read, never set.
+pub const OLD_SESSION_COOKIE: &str = "coder_devurl_session_token";
 /// Holds the proof that a form comes from our own page.
 pub const CSRF_COOKIE: &str = "csrf_token";
 
@@ -21,6 +23,15 @@ pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
             let (found, value) = pair.trim().split_once('=')?;
             (found == name).then(|| value.trim_matches('"').to_owned())
         })
+}
+
+/// The token that a browser sends by itself, whoever made it ask.
+#[must_use]
+pub fn automatic_token(headers: &HeaderMap) -> Option<String> {
+    [SESSION_COOKIE, OLD_SESSION_COOKIE]
+        .iter()
+        .filter_map(|name| cookie(headers, name))
+        .find(|token| !token.is_empty())
 }
 
 /// Sets the session's cookie, or, with an empty token, removes it. Ends with the browser: the service decides when

@@ -14,17 +14,17 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::{
-    cookies::{CSRF_COOKIE, SESSION_COOKIE, cookie, csrf_cookie},
+    caller::bearer,
+    cookies::{CSRF_COOKIE, SESSION_COOKIE, automatic_token, cookie, csrf_cookie},
     query::Parameters,
 };
-use crate::{app::AppState, auth::caller::bearer};
+use crate::app::AppState;
 
 const PROOF_HEADER: &str = "x-csrf-token";
 
 /// Refuses changes that come with the session's cookie and without a proof, and hands out the proof.
 pub async fn guard(State(app): State<AppState>, request: Request<Body>, next: Next) -> Response {
-    let Some(session) = cookie(request.headers(), SESSION_COOKIE).filter(|token| !token.is_empty())
-    else {
+    let Some(session) = automatic_token(request.headers()) else {
         return next.run(request).await;
     };
     let proof = proof(&app.csrf_key, &session);

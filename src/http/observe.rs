@@ -14,8 +14,8 @@ use axum::{
 };
 use tracing::Instrument;
 
-use super::{API_VERSION, answer::Refusal};
-use crate::{app::AppState, auth::RequestContext};
+use super::{API_VERSION, answer::Refusal, request_context::RequestContext};
+use crate::app::AppState;
 
 /// An answer that has not begun by then does not come: the database is there and says nothing.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

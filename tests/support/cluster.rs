@@ -112,9 +112,7 @@ async fn template() -> String {
             .await
             .unwrap();
         database::migrate(&mut new).await.unwrap();
-        new.execute("ALTER ROLE rollcall_service LOGIN")
-            .await
-            .unwrap();
+        database::let_service_in(&mut new).await.unwrap();
         new.close().await.unwrap();
         conn.execute(format!("ALTER DATABASE {name}_new RENAME TO {name}").as_str())
             .await

@@ -9,10 +9,7 @@ use axum::{
 };
 use rollcall_events::{
     Claim,
-    user::{
-        CreateUser, DisplayName, EmailAddress, LoginType, Person, Role, Status, UserCommand,
-        Username,
-    },
+    user::{CreateUser, LoginType, Person, Role, Status, UserCommand},
     vault::VaultWrite,
 };
 use rollcall_projections::{
@@ -25,11 +22,12 @@ use uuid::Uuid;
 use super::{UserView, fields::Fields};
 use crate::{
     app::{App, AppState},
-    auth::{Caller, passwords::Hashed},
+    auth::passwords::Hashed,
     command_bus::CommandError,
     http::{
         answer::{Json, Refusal, Validation, position_header},
         body::JsonBody,
+        caller::Caller,
     },
 };
 
@@ -64,7 +62,7 @@ pub async fn create(
     caller: Caller,
     body: axum::extract::Request,
 ) -> Result<Response, Refusal> {
-    if !caller.has_any(&[Role::Owner, Role::UserAdmin]) {
+    if !caller.may_create_users() {
         return Err(Refusal::forbidden());
     }
     let JsonBody(request) = JsonBody::<Request>::from_request(body, &app).await?;
@@ -115,29 +113,18 @@ pub async fn create(
 
 fn read(request: &Request, default_organization: Uuid) -> Result<Wish, Refusal> {
     let mut fields = Fields::default();
-    let email = fields.read(EmailAddress::parse(&request.email));
-    let username = fields.read(Username::parse(&request.username));
-    let name = fields.read(DisplayName::parse(&request.name));
+    let person = fields.person(&request.email, &request.username, &request.name);
     let login_type = read_login_type(request, &mut fields);
     let status = read_status(request, &mut fields);
     let roles = read_roles(request, &mut fields);
     let organizations = read_organizations(request, default_organization, &mut fields);
-    fields.finish()?;
-    match (email, username, name) {
-        (Some(email), Some(username), Some(name)) => Ok(Wish {
-            person: Person {
-                email,
-                username,
-                name,
-                avatar_url: String::new(),
-            },
-            login_type,
-            status,
-            roles,
-            organizations,
-        }),
-        _ => Err(Refusal::validation(Vec::new())),
-    }
+    Ok(Wish {
+        person: fields.finish(person)?,
+        login_type,
+        status,
+        roles,
+        organizations,
+    })
 }
 
 fn read_login_type(request: &Request, fields: &mut Fields) -> LoginType {
@@ -150,13 +137,8 @@ fn read_login_type(request: &Request, fields: &mut Fields) -> LoginType {
         return LoginType::Password;
     };
     match (login_type, request.password.is_empty()) {
-        (LoginType::Password, true) => {
-            fields.wrong(
-                "password",
-                "Validation failed for tag \"required\": a password is required",
-            );
-        }
-        (LoginType::Password, false) | (_, true) => {}
+        (LoginType::Password, _) => fields.require_password(&request.password),
+        (_, true) => {}
         (_, false) => fields.wrong(
             "password",
             "must be empty unless the login type is password",

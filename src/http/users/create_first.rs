@@ -3,17 +3,13 @@
 use std::collections::BTreeSet;
 
 use axum::{
-    Extension,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use rollcall_events::{
     Actor,
-    user::{
-        CreateUser, DisplayName, EmailAddress, LoginType, Person, Role, Status, UserCommand,
-        Username,
-    },
+    user::{CreateUser, LoginType, Person, Role, Status, UserCommand},
     vault::VaultWrite,
 };
 use rollcall_projections::users::find;
@@ -23,11 +19,11 @@ use uuid::Uuid;
 use super::fields::Fields;
 use crate::{
     app::AppState,
-    auth::RequestContext,
     command_bus::CommandError,
     http::{
         answer::{Json, Refusal, position_header},
         body::JsonBody,
+        request_context::RequestContext,
     },
 };
 
@@ -51,7 +47,7 @@ pub struct Created {
 /// Creates the first user, an owner in the default organisation.
 pub async fn create_first(
     State(app): State<AppState>,
-    Extension(context): Extension<RequestContext>,
+    context: RequestContext,
     JsonBody(request): JsonBody<Request>,
 ) -> Result<Response, Refusal> {
     let person = read_person(&request)?;
@@ -97,25 +93,9 @@ pub async fn create_first(
 
 fn read_person(request: &Request) -> Result<Person, Refusal> {
     let mut fields = Fields::default();
-    let email = fields.read(EmailAddress::parse(&request.email));
-    let username = fields.read(Username::parse(&request.username));
-    let name = fields.read(DisplayName::parse(&request.name));
-    if request.password.is_empty() {
-        fields.wrong(
-            "password",
-            "Validation failed for tag \"required\": a password is required",
-        );
-    }
-    match (email, username, name, fields.finish()) {
-        (Some(email), Some(username), Some(name), Ok(())) => Ok(Person {
-            email,
-            username,
-            name,
-            avatar_url: String::new(),
-        }),
-        (_, _, _, Err(refusal)) => Err(refusal),
-        _ => Err(Refusal::validation(Vec::new())),
-    }
+    let person = fields.person(&request.email, &request.username, &request.name);
+    fields.require_password(&request.password);
+    fields.finish(person)
 }
 
 fn somebody_is_here() -> Refusal {

@@ -1,6 +1,6 @@
 //! Reading the fields of a request, all of them before any is complained about.
 
-use rollcall_events::user::InvalidField;
+use rollcall_events::user::{DisplayName, EmailAddress, InvalidField, Person, Username};
 
 use crate::http::answer::{Refusal, Validation};
 
@@ -14,20 +14,42 @@ impl Fields {
         parsed.map_err(|invalid| self.0.push(invalid.into())).ok()
     }
 
+    /// The person that three fields describe.
+    pub fn person(&mut self, email: &str, username: &str, name: &str) -> Option<Person> {
+        let email = self.read(EmailAddress::parse(email));
+        let username = self.read(Username::parse(username));
+        let name = self.read(DisplayName::parse(name));
+        Some(Person {
+            email: email?,
+            username: username?,
+            name: name?,
+            avatar_url: String::new(),
+        })
+    }
+
+    /// Notes a missing password. Whether a new one is good enough is judged later: it takes time.
+    pub fn require_password(&mut self, password: &str) {
+        if password.is_empty() {
+            self.wrong(
+                "password",
+                "Validation failed for tag \"required\": a password is required",
+            );
+        }
+    }
+
     /// Notes what is wrong with a field.
     pub fn wrong(&mut self, field: &str, detail: impl Into<String>) {
         self.0.push(Validation::new(field, detail));
     }
 
-    /// Ends the reading.
+    /// Ends the reading with what was read.
     ///
     /// # Errors
     /// Some field was bad.
-    pub fn finish(self) -> Result<(), Refusal> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(Refusal::validation(self.0))
+    pub fn finish<T>(self, read: Option<T>) -> Result<T, Refusal> {
+        match read {
+            Some(read) if self.0.is_empty() => Ok(read),
+            _ => Err(Refusal::validation(self.0)),
         }
     }
 }

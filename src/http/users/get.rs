@@ -4,24 +4,17 @@ use axum::{
     extract::{Path, State, rejection::PathRejection},
     http::StatusCode,
 };
-use rollcall_events::user::Role;
 use rollcall_projections::users::{FoundUser, find};
 use uuid::Uuid;
 
 use super::UserView;
 use crate::{
     app::{App, AppState},
-    auth::Caller,
-    http::answer::{Json, Refusal},
+    http::{
+        answer::{Json, Refusal},
+        caller::Caller,
+    },
 };
-
-/// Who may see users other than themselves.
-pub const SEE_EVERYBODY: [Role; 4] = [
-    Role::Owner,
-    Role::UserAdmin,
-    Role::Auditor,
-    Role::TemplateAdmin,
-];
 
 /// The user, if the caller may see them.
 pub async fn get(
@@ -34,7 +27,7 @@ pub async fn get(
     let found = find(&app, &caller, &user)
         .await?
         .ok_or_else(Refusal::not_found)?;
-    if found.row.id != caller.user().row.id && !caller.has_any(&SEE_EVERYBODY) {
+    if found.row.id != caller.user().row.id && !caller.may_see_everybody() {
         return Err(Refusal::not_found());
     }
     Ok(Json(StatusCode::OK, found.into()))

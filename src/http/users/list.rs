@@ -18,12 +18,12 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
-use super::{UserView, get::SEE_EVERYBODY};
+use super::UserView;
 use crate::{
     app::AppState,
-    auth::Caller,
     http::{
         answer::{Json, Refusal, json_type},
+        caller::Caller,
         go_json,
         query::{Invalid, Parameters},
     },
@@ -87,7 +87,7 @@ fn read(caller: &Caller, query: Option<&str>) -> Result<ListRequest, Refusal> {
     let limit = parameters.non_negative("limit");
     let offset = parameters.non_negative("offset");
     parameters.finish()?;
-    let visible_to = if caller.has_any(&SEE_EVERYBODY) {
+    let visible_to = if caller.may_see_everybody() {
         Visibility::All
     } else {
         Visibility::Only(caller.user().row.id)

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{
-    Extension,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -21,13 +20,14 @@ use uuid::Uuid;
 use super::fields::Fields;
 use crate::{
     app::{App, AppState},
-    auth::{RequestContext, Token, passwords::Verdict},
+    auth::{Token, passwords::Verdict},
     command_bus::{CommandError, Done},
     http::{
         answer::{Json, Refusal, position_header},
         body::JsonBody,
         cookies::session_cookie,
         csrf,
+        request_context::RequestContext,
     },
 };
 
@@ -51,7 +51,7 @@ pub struct SignedIn {
 /// Signs in.
 pub async fn login(
     State(app): State<AppState>,
-    Extension(context): Extension<RequestContext>,
+    context: RequestContext,
     JsonBody(request): JsonBody<Request>,
 ) -> Result<Response, Refusal> {
     let email = read(&request)?;
@@ -100,14 +100,8 @@ pub async fn login(
 fn read(request: &Request) -> Result<EmailAddress, Refusal> {
     let mut fields = Fields::default();
     let email = fields.read(EmailAddress::parse(&request.email));
-    if request.password.is_empty() {
-        fields.wrong(
-            "password",
-            "Validation failed for tag \"required\": a password is required",
-        );
-    }
-    fields.finish()?;
-    email.ok_or_else(|| Refusal::validation(Vec::new()))
+    fields.require_password(&request.password);
+    fields.finish(email)
 }
 
 /// Somebody who knows the password.

@@ -10,9 +10,9 @@ use rollcall_events::user::{EndReason, UserCommand};
 
 use crate::{
     app::AppState,
-    auth::Caller,
     http::{
         answer::{Json, Notice, Refusal, position_header},
+        caller::Caller,
         cookies::session_cookie,
     },
 };

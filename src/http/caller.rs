@@ -2,7 +2,7 @@
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, StatusCode, request::Parts},
+    http::{HeaderMap, request::Parts},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_events::{
@@ -14,14 +14,16 @@ use rollcall_projections::{
     users::FoundUser,
 };
 
-use super::{RequestContext, Token};
+use super::{
+    answer::Refusal,
+    cookies::{self, OLD_SESSION_COOKIE, SESSION_COOKIE},
+    query::Parameters,
+    request_context::RequestContext,
+};
 use crate::{
     app::{App, AppState},
-    http::{
-        answer::Refusal,
-        cookies::{SESSION_COOKIE, cookie},
-        query::Parameters,
-    },
+    auth::Token,
+    command_bus::CommandError,
 };
 
 /// A session's use is noted at most this often.
@@ -51,6 +53,23 @@ impl Caller {
             .any(|role| self.user().row.roles.contains(role))
     }
 
+    /// Whether they may see users other than themselves.
+    #[must_use]
+    pub fn may_see_everybody(&self) -> bool {
+        self.has_any(&[
+            Role::Owner,
+            Role::UserAdmin,
+            Role::Auditor,
+            Role::TemplateAdmin,
+        ])
+    }
+
+    /// Whether they may create users.
+    #[must_use]
+    pub fn may_create_users(&self) -> bool {
+        self.has_any(&[Role::Owner, Role::UserAdmin])
+    }
+
     /// The metadata of a command that they give.
     #[must_use]
     pub fn metadata(&self, app: &App) -> Metadata {
@@ -67,7 +86,7 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Refusal> {
-        let request = request_context(parts)?;
+        let request = RequestContext::from_request_parts(parts, app).await?;
         let text = presented(&parts.headers, parts.uri.query())
             .ok_or_else(|| Refusal::signed_out("There is no token."))?;
         let token = Token::parse(&text).map_err(|error| Refusal::signed_out(error.to_string()))?;
@@ -108,7 +127,7 @@ impl Caller {
                     .execute(row.id, command, self.metadata(app), Vec::new())
                     .await;
                 executed.map_err(|error| match error {
-                    crate::command_bus::CommandError::Refused(_) => not_active(Status::Suspended),
+                    CommandError::Refused(_) => not_active(Status::Suspended),
                     other => Refusal::from_command(&other),
                 })?;
                 self.session.user.row.status = Status::Active;
@@ -136,17 +155,6 @@ impl Caller {
         }
         Ok(())
     }
-}
-
-/// What another part of the service put aside for this request.
-pub fn request_context(parts: &Parts) -> Result<RequestContext, Refusal> {
-    let context = parts.extensions.get::<RequestContext>().cloned();
-    context.ok_or_else(|| {
-        Refusal::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "The request has no context.",
-        )
-    })
 }
 
 fn not_active(status: Status) -> Refusal {
@@ -181,9 +189,10 @@ pub fn presented(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
     };
     let query = Parameters::parse(query);
     [
-        cookie(headers, SESSION_COOKIE),
+        cookies::cookie(headers, SESSION_COOKIE),
         Some(query.text(SESSION_COOKIE)),
         header(SESSION_HEADER),
+        cookies::cookie(headers, OLD_SESSION_COOKIE),
         header("authorization").and_then(|value| bearer(&value)),
         Some(query.text("access_token")),
     ]

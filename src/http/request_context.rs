@@ -2,10 +2,14 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, header};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+};
 use rollcall_events::{Actor, Metadata, Origin, Personal, ids::Ids};
 use uuid::Uuid;
 
+use super::answer::Refusal;
 use crate::config::Network;
 
 /// User agents are kept up to this many bytes.
@@ -25,6 +29,20 @@ pub struct RequestContext {
 #[derive(Debug, thiserror::Error)]
 #[error("the header X-Forwarded-For is no list of IP addresses")]
 pub struct UnreadableForwardedFor;
+
+impl<S: Sync> FromRequestParts<S> for RequestContext {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let context = parts.extensions.get::<Self>().cloned();
+        context.ok_or_else(|| Refusal::internal(&NoContext))
+    }
+}
+
+/// Whoever observes requests gives each its context: without one, the layers are in disorder.
+#[derive(Debug, thiserror::Error)]
+#[error("a request has no context")]
+struct NoContext;
 
 impl RequestContext {
     /// Reads where a request came from. Forwarded addresses count only if the peer is one of the `trusted` proxies;
