@@ -176,11 +176,11 @@ impl Database {
 pub async fn let_service_in(conn: &mut PgConnection) -> sqlx::Result<()> {
     let mut tx = conn.begin().await?;
     lock(&mut tx).await?;
-    let may = "SELECT rolcanlogin FROM pg_roles WHERE rolname = 'rollcall_service'";
-    if !sqlx::query_scalar::<_, bool>(may)
-        .fetch_one(&mut *tx)
-        .await?
-    {
+    let may: bool =
+        sqlx::query_scalar("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'rollcall_service'")
+            .fetch_one(&mut *tx)
+            .await?;
+    if !may {
         tx.execute("ALTER ROLE rollcall_service LOGIN").await?;
     }
     tx.commit().await
