@@ -16,6 +16,8 @@ mod tools;
 mod append_only;
 #[path = "log/conflicts.rs"]
 mod conflicts;
+#[path = "log/cqrs.rs"]
+mod cqrs;
 #[path = "log/erased.rs"]
 mod erased;
 #[path = "log/law.rs"]
@@ -24,7 +26,17 @@ mod law;
 mod order;
 #[path = "log/outages.rs"]
 mod outages;
+#[path = "log/plans.rs"]
+mod plans;
+#[path = "log/queries.rs"]
+mod queries;
 #[path = "log/secrecy.rs"]
 mod secrecy;
+#[path = "log/snapshots.rs"]
+mod snapshots;
+#[path = "log/starting.rs"]
+mod starting;
 #[path = "log/tree.rs"]
 mod tree;
+#[path = "log/upcasting.rs"]
+mod upcasting;
