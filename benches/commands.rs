@@ -19,7 +19,10 @@ mod workload;
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -169,26 +172,49 @@ async fn migrated(options: &PgConnectOptions) -> PgConnection {
 }
 
 fn print(sides: &Sides, table: &[(usize, Figures)]) {
-    println!(
-        "fsync of 8 kB: {}",
-        sides.fsync.as_deref().unwrap_or("unknown")
-    );
-    println!("commands/s, medians of {ROUNDS} rounds");
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let fsync = sides.fsync.as_deref().unwrap_or("not measured");
+    println!("One 8 kB write made durable (pg_test_fsync): {fsync}\n");
+    println!("Commands a second, medians of {ROUNDS} rounds");
     println!("in flight      ours     stock   pgbench   ours/stock   ours/pgbench");
     for (in_flight, figures) in table {
-        let ours = median(&figures.ours);
-        let stock = median(&figures.stock);
+        let (ours, stock) = (median(&figures.ours), median(&figures.stock));
         let pgbench = median(&figures.pgbench);
         let (to_stock, to_pgbench) = (ours / stock, ours / pgbench);
         println!(
             "{in_flight:>9} {ours:>9.0} {stock:>9.0} {pgbench:>9.0} {to_stock:>11.1}x {to_pgbench:>13.1}x"
         );
     }
+    let best = |of: fn(&Figures) -> &Vec<f64>| {
+        let medians = table.iter().map(|(_, figures)| median(of(figures)));
+        medians.fold(0.0, f64::max)
+    };
+    let (ours, stock, pgbench) = (
+        best(|figures| &figures.ours),
+        best(|figures| &figures.stock),
+        best(|figures| &figures.pgbench),
+    );
     println!(
-        "contended {} conflicts {} lost {}",
-        sides.ours.contended.load(Ordering::Relaxed),
-        sides.stock.conflicts.load(Ordering::Relaxed),
-        sides.stock.lost_updates.load(Ordering::Relaxed)
+        "     best {ours:>9.0} {stock:>9.0} {pgbench:>9.0} {:>11.1}x {:>13.1}x",
+        ours / stock,
+        ours / pgbench
+    );
+    println!(
+        "
+ours     the command bus: loading, deciding, sealing personal data, the Merkle tree, read models written in the same
+         commit. It gave {} commands back as contended; they were sent again.
+stock    cqrs-es and postgres-es 0.5, {} connections, an aggregate with the same rules, nothing sealed, one view that is
+         written after the commit. {} commands met a conflict and were sent again; {} updates of the view were lost.
+pgbench  the SQL of our append for one command, one transaction each, prepared, without a service: no loading, deciding,
+         sealing or hashing. It locks the head row, as every append must, so that its clients stand in line;
+         {} clients at most.
+Passwords are hashed nowhere. {} users; one command in twenty is about one of a few of them.",
+        count(&sides.ours.contended),
+        stock::CONNECTIONS,
+        count(&sides.stock.conflicts),
+        count(&sides.stock.lost_updates),
+        pgbench::CLIENTS_MAX,
+        workload::USERS,
     );
 }
 

@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use super::workload::{Side, Wish};
 
-/// Three times what the crate's own default is: on two cores it made no difference to have more.
+/// Three times the crate's own default, so that it is not held back by it.
 pub const CONNECTIONS: u32 = 32;
 
 /// The tables of the crate's `init.sql`.
