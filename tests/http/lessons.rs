@@ -300,8 +300,8 @@ async fn an_unknown_address_and_a_wrong_password_get_the_same_answer() {
     }
 }
 
-/// Hashing is made so dear that everything else is small beside it; and the quickest of several tries is compared,
-/// so that a busy machine disturbs nothing.
+/// Hashing is made so dear that everything else is small beside it. The quickest tries are compared, and on a busy
+/// machine it takes more of them until they are alike: where there is a shortcut they never are.
 #[tokio::test]
 async fn an_unknown_address_takes_as_long_as_a_wrong_password() {
     let dear = |config: &mut Config| {
@@ -313,7 +313,7 @@ async fn an_unknown_address_takes_as_long_as_a_wrong_password() {
     let none = json!({ "login_type": "none", "password": "" });
     owner.post(USERS, &wish_with(&app, "eve", &none)).await;
     let mut quickest = [Duration::MAX; 3];
-    for _ in 0..5 {
+    for round in 1..=20 {
         for (nth, email) in ["ada@example.com", "nobody@example.com", "eve@example.com"]
             .into_iter()
             .enumerate()
@@ -322,11 +322,13 @@ async fn an_unknown_address_takes_as_long_as_a_wrong_password() {
             assert_eq!(sign_in(&app, email, "wrong").await.status, 401);
             quickest[nth] = quickest[nth].min(began.elapsed());
         }
+        let [wrong, others @ ..] = quickest;
+        let is_alike = |other: Duration| other < wrong * 2 && wrong < other * 2;
+        if round >= 3 && others.into_iter().all(is_alike) {
+            return;
+        }
     }
-    let [wrong, unknown, passwordless] = quickest;
-    for other in [unknown, passwordless] {
-        assert!(other > wrong / 2 && other < wrong * 2, "{quickest:?}");
-    }
+    panic!("a wrong password, an unknown address and one without a password take {quickest:?}");
 }
 
 #[tokio::test]
@@ -394,6 +396,33 @@ async fn signing_in_never_continues_a_session_that_somebody_else_planted() {
     assert_ne!(token, attacker.token());
     assert_eq!(cookie_set(&answer, "coder_session_token"), Some(token));
     assert_eq!(attacker.get(ME).await.json["username"], "eve");
+}
+
+#[tokio::test]
+async fn no_cookie_slips_past_the_guard_against_forged_requests() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let body = wish(&app, "eve").to_string();
+    for (name, status) in [
+        ("coder_session_token", 400),
+        ("coder_devurl_session_token", 400),
+        ("Coder_Session_Token", 401),
+        ("__Host-coder_session_token", 401),
+        ("session_token", 401),
+    ] {
+        let cookie = format!("{name}={}", owner.token());
+        let answer = app
+            .anonymous()
+            .send(
+                Method::POST,
+                USERS,
+                &[("Cookie", &cookie)],
+                body.clone().into_bytes(),
+            )
+            .await;
+        assert_eq!(answer.status, status, "{name}: {answer:?}");
+    }
+    assert_eq!(owner.get("/api/v2/users/eve").await.status, 404);
 }
 
 #[tokio::test]

@@ -87,10 +87,11 @@ async fn the_streamed_list_is_the_page_that_is_large_enough_and_its_count() {
         &format!("after_id={cursor}&offset=5&q=u"),
     ] {
         let streamed = list(&owner, query).await;
-        let page = list(&owner, &format!("{query}&limit=1000")).await;
-        assert_eq!(streamed, page, "{query}");
-        let absent = list(&owner, &format!("{query}&limit=0")).await;
-        assert_eq!(absent, streamed, "{query}");
+        // Of these the first two are pages, the third is large enough to be streamed, and the last has no limit.
+        for limit in ["500", "1000", "1001", "0"] {
+            let other = list(&owner, &format!("{query}&limit={limit}")).await;
+            assert_eq!(other, streamed, "{query} limit {limit}");
+        }
     }
 }
 
@@ -244,4 +245,6 @@ async fn a_streamed_list_of_many_pieces_is_whole() {
     assert!(answer.text.len() > 64 * 1024, "{}", answer.text.len());
     assert_eq!(answer.json["count"], 201);
     assert_eq!(users(&answer.json).len(), 201);
+    let limited = list(&owner, "limit=1001").await;
+    assert_eq!(limited, answer.json);
 }

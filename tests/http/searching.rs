@@ -369,6 +369,17 @@ async fn counts_that_are_no_counts_are_refused() {
 }
 
 #[tokio::test]
+async fn a_search_of_more_than_4096_bytes_is_refused() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    for (length, status) in [(4096, 200), (4097, 400)] {
+        let q = "a".repeat(length);
+        let answer = owner.get(&format!("{USERS}?q={q}")).await;
+        assert_eq!(answer.status, status, "{length}");
+    }
+}
+
+#[tokio::test]
 async fn parameters_that_cannot_be_decoded_are_refused() {
     let app = TestApp::start().await;
     let owner = app.owner().await;

@@ -156,3 +156,19 @@ async fn a_session_that_ended_stays_ended_when_the_clock_is_set_back() {
     app.pass(TimeDelta::hours(-1));
     assert_eq!(owner.get(ME).await.status, 401);
 }
+
+#[tokio::test]
+async fn of_more_than_two_hundred_sessions_the_oldest_end() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let bob = app.user(&owner, "bob").await;
+    let mut sessions = Vec::new();
+    for _ in 0..202 {
+        app.pass(TimeDelta::seconds(1));
+        sessions.push(session(&app, bob, LoginType::Password, Scope::All).await);
+    }
+    for (nth, status) in [(0, 401), (1, 401), (2, 200), (201, 200)] {
+        assert_eq!(sessions[nth].get(ME).await.status, status, "{nth}");
+    }
+    assert_eq!(owner.get(ME).await.status, 200);
+}

@@ -12,6 +12,7 @@ use std::{
     thread,
 };
 
+use futures_util::{StreamExt, stream};
 use rollcall::{
     database::{self, MIGRATIONS},
     postgres::{Cluster, ClusterOptions, Durability, SUPERUSER},
@@ -22,6 +23,8 @@ use tokio::sync::OnceCell;
 static CLUSTER: LazyLock<Cluster> = LazyLock::new(start);
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
 static COUNTER: AtomicU32 = AtomicU32::new(1);
+/// Each drop waits for a checkpoint, which many can share.
+const DROPS_AT_ONCE: usize = 32;
 
 /// Starts the cluster on a thread that lives as long as the process: the server stops with the thread that started it.
 fn start() -> Cluster {
@@ -42,7 +45,7 @@ fn start_our_own() -> Cluster {
     env!("CARGO_MANIFEST_DIR").hash(&mut hasher);
     env!("CARGO_CRATE_NAME").hash(&mut hasher);
     let name = format!("rollcall-tests-{:016x}", hasher.finish());
-    (0..)
+    (0..100)
         .map(|nth| {
             let options = ClusterOptions {
                 data_dir: std::env::temp_dir().join(format!("{name}-{nth}")),
@@ -72,7 +75,12 @@ pub async fn fresh_database() -> String {
         .connect()
         .await
         .unwrap();
-    conn.execute(format!("CREATE DATABASE {name} TEMPLATE {template}").as_str())
+    // Copied as files it takes half the time; before version 15 there was no other way.
+    let strategy = match conn.server_version_num() {
+        Some(version) if version >= 150_000 => "STRATEGY FILE_COPY",
+        _ => "",
+    };
+    conn.execute(format!("CREATE DATABASE {name} TEMPLATE {template} {strategy}").as_str())
         .await
         .unwrap();
     conn.close().await.unwrap();
@@ -89,20 +97,19 @@ async fn template() -> String {
         .fetch_all(&mut conn)
         .await
         .unwrap();
-    let ours = format!("test_{}_", std::process::id());
-    for left_over in databases
-        .iter()
-        .filter(|name| name.starts_with("test_") && !name.starts_with(&ours))
-    {
-        conn.execute(format!("DROP DATABASE IF EXISTS {left_over} WITH (FORCE)").as_str())
-            .await
-            .unwrap();
-    }
     let mut hasher = DefaultHasher::new();
     MIGRATIONS
         .iter()
         .for_each(|step| step.checksum.hash(&mut hasher));
     let name = format!("template_{:016x}", hasher.finish());
+    let ours = format!("test_{}_", std::process::id());
+    let left_over = databases.iter().filter(|database| {
+        database.starts_with("test_") && !database.starts_with(&ours)
+            || database.starts_with("template_") && **database != name
+    });
+    stream::iter(left_over)
+        .for_each_concurrent(DROPS_AT_ONCE, |left_over| drop_database(left_over))
+        .await;
     if !databases.contains(&name) {
         conn.execute(format!("CREATE DATABASE {name}_new").as_str())
             .await
@@ -120,4 +127,15 @@ async fn template() -> String {
     }
     conn.close().await.unwrap();
     name
+}
+
+async fn drop_database(name: &str) {
+    let mut conn = connect_options(SUPERUSER, "postgres")
+        .connect()
+        .await
+        .unwrap();
+    conn.execute(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)").as_str())
+        .await
+        .unwrap();
+    conn.close().await.unwrap();
 }
