@@ -342,7 +342,7 @@ struct UserView {
 impl View<User> for UserView {
     fn update(&mut self, event: &EventEnvelope<User>) {
         if let UserEvent::UserSuspended {} = event.payload {
-            self.status = "suspended".to_owned();
+            "suspended".clone_into(&mut self.status);
         }
     }
 }

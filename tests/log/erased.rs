@@ -64,10 +64,10 @@ async fn their_events_decode_as_erased_and_still_say_what_happened_when() {
     for recorded in events {
         match recorded.event {
             Event::User(UserEvent::UserCreated { person, .. }) => {
-                assert_eq!(person, Personal::Erased)
+                assert_eq!(person, Personal::Erased);
             }
             Event::User(UserEvent::ProfileChanged { change }) => {
-                assert_eq!(change, Personal::Erased)
+                assert_eq!(change, Personal::Erased);
             }
             _ => {}
         }

@@ -129,7 +129,7 @@ async fn behind_a_network() -> (TestApp, Proxy) {
 async fn a_commit_whose_answer_is_lost_is_answered_as_done_and_is_done_once() {
     let (app, proxy) = behind_a_network().await;
     let (id, once) = (Ids.uuid(), Metadata::system(Ids.uuid()));
-    proxy.becomes(Network::LosesTheAnswerToCommit);
+    proxy.becomes(Network::LosesAnswerToCommit);
     let done = execute_as(&app, id, creation("bob", "bob@example.com"), once.clone())
         .await
         .unwrap();
@@ -144,9 +144,50 @@ async fn a_commit_whose_answer_is_lost_is_answered_as_done_and_is_done_once() {
 }
 
 #[tokio::test]
+async fn a_commit_that_is_lost_on_its_way_is_answered_as_not_done_and_is_not_done() {
+    let (app, proxy) = behind_a_network().await;
+    let (id, once) = (Ids.uuid(), Metadata::system(Ids.uuid()));
+    let create = creation("bob", "bob@example.com");
+    proxy.becomes(Network::LosesCommit);
+    let answer = execute_as(&app, id, create.clone(), once.clone()).await;
+    assert!(
+        matches!(answer, Err(CommandError::Unavailable(_))),
+        "{answer:?}"
+    );
+    assert_eq!(count_and_last(&app).await, (1, 1));
+    // It may simply be sent again.
+    execute_as(&app, id, create, once).await.unwrap();
+    assert_eq!(count_and_last(&app).await, (2, 2));
+}
+
+#[tokio::test]
+async fn a_commit_whose_fate_cannot_be_found_out_is_answered_as_unknown_and_never_guessed() {
+    let (app, proxy) = behind_a_network().await;
+    let (id, once) = (Ids.uuid(), Metadata::system(Ids.uuid()));
+    let create = creation("bob", "bob@example.com");
+    proxy.becomes(Network::GoesDownWithAnswerToCommit);
+    let answer = execute_as(&app, id, create.clone(), once.clone()).await;
+    assert!(
+        matches!(answer, Err(CommandError::OutcomeUnknown(_))),
+        "{answer:?}"
+    );
+    proxy.becomes(Network::Good);
+    // Whoever sends it again, as the same command, learns that it was done.
+    let done = loop {
+        match execute_as(&app, id, create.clone(), once.clone()).await {
+            Ok(done) => break done,
+            Err(CommandError::Unavailable(_) | CommandError::Log(LogError::Database(_))) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((done.events.len(), done.position), (1, 2));
+    assert_eq!(count_and_last(&app).await, (2, 2));
+}
+
+#[tokio::test]
 async fn a_whole_batch_whose_answer_is_lost_is_answered_as_done() {
     let (app, proxy) = behind_a_network().await;
-    proxy.becomes(Network::LosesTheAnswerToCommit);
+    proxy.becomes(Network::LosesAnswerToCommit);
     let waiting: Vec<_> = (0..30)
         .map(|nth| {
             let command = creation(&format!("user{nth}"), &format!("user{nth}@example.com"));

@@ -16,8 +16,12 @@ pub enum Network {
     Good,
     /// Cuts every connection, and lets none through.
     Down,
+    /// Cuts the connection instead of carrying the next COMMIT; then it is good again.
+    LosesCommit,
     /// Carries the next COMMIT, and cuts the connection before the answer, once it is there; then it is good again.
-    LosesTheAnswerToCommit,
+    LosesAnswerToCommit,
+    /// The same, and then it is down.
+    GoesDownWithAnswerToCommit,
 }
 
 /// Carries what a service and Postgres have to say to each other.
@@ -73,14 +77,23 @@ async fn carry(mut client: TcpStream, socket: PathBuf, network: Arc<watch::Sende
             read = client.read(&mut question) => {
                 let Ok(length @ 1..) = read else { return };
                 let question = &question[..length];
+                let network_now = *network.borrow();
+                let loses = question.ends_with(b"COMMIT\0")
+                    && !matches!(network_now, Network::Good | Network::Down);
+                if loses && network_now == Network::LosesCommit {
+                    network.send_replace(Network::Good);
+                    return;
+                }
                 if server.write_all(question).await.is_err() {
                     return;
                 }
-                let is_commit = question.ends_with(b"COMMIT\0");
-                if is_commit && *network.borrow() == Network::LosesTheAnswerToCommit {
+                if loses {
                     // The answer: it is committed. Nobody will hear it.
                     drop(server.read(&mut answer).await);
-                    network.send_replace(Network::Good);
+                    network.send_replace(match network_now {
+                        Network::GoesDownWithAnswerToCommit => Network::Down,
+                        _ => Network::Good,
+                    });
                     return;
                 }
             }

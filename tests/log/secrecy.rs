@@ -237,7 +237,7 @@ fn disguises(secret: &str) -> Vec<Vec<u8>> {
     ] {
         let bytes = text.as_bytes();
         disguises.push(bytes.to_vec());
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hexadecimal(bytes);
         disguises.push(hex.to_uppercase().into_bytes());
         disguises.push(hex.into_bytes());
         for alphabet in [STANDARD, URL_SAFE] {
@@ -253,6 +253,14 @@ fn disguises(secret: &str) -> Vec<Vec<u8>> {
         }
     }
     disguises
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap();
+    let pairs = bytes
+        .iter()
+        .map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+    pairs.flatten().collect()
 }
 
 fn assert_holds_none(text: &[u8], secrets: &[Secret]) {
@@ -354,11 +362,7 @@ async fn break_something(app: &TestApp) {
 #[test]
 fn a_secret_is_found_in_every_disguise() {
     let secret = vec![("it".to_owned(), "Grommetbrowser/7.31".to_owned())];
-    let hex: String = secret[0]
-        .1
-        .bytes()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex = hexadecimal(secret[0].1.as_bytes());
     let base64 = |prefix: &str| {
         let engine = GeneralPurpose::new(&STANDARD, NO_PAD);
         engine.encode(format!("{prefix}{} and more", secret[0].1))
@@ -367,23 +371,12 @@ fn a_secret_is_found_in_every_disguise() {
         "he says Grommetbrowser/7.31!".to_owned(),
         "GROMMETBROWSER/7.31".to_owned(),
         format!("1\\t\\\\x00{hex}"),
-        format!(
-            "1\\t\\\\x00{}",
-            hex.bytes()
-                .map(|digit| format!("{digit:02x}"))
-                .collect::<String>()
-        ),
+        format!("1\\t\\\\x00{}", hexadecimal(hex.as_bytes())),
         base64(""),
         base64("a"),
         base64("ab"),
         base64("abc"),
-        format!(
-            "\\\\x{}",
-            base64("a")
-                .bytes()
-                .map(|digit| format!("{digit:02x}"))
-                .collect::<String>()
-        ),
+        format!("\\\\x{}", hexadecimal(base64("a").as_bytes())),
     ] {
         let text = with_bytes_decoded(leak.as_bytes());
         let found = std::panic::catch_unwind(|| assert_holds_none(&text, &secret));

@@ -96,7 +96,7 @@ async fn a_changed_byte_anywhere_changes_the_root() {
     some_history(&app).await;
     let events = raw_events(&mut app.superuser.connect().await.unwrap()).await;
     let before = root(&leaves(&events));
-    let changes: [fn(&mut RawEvent); 9] = [
+    let forgeries: [fn(&mut RawEvent); 9] = [
         |event| event.position += 1,
         |event| event.aggregate_type.push('s'),
         |event| event.aggregate_id = uuid::Uuid::nil(),
@@ -108,9 +108,9 @@ async fn a_changed_byte_anywhere_changes_the_root() {
         |event| event.recorded_at += chrono::TimeDelta::microseconds(1),
     ];
     for nth in [0, 41, events.len() - 1] {
-        for change in changes {
+        for forge in forgeries {
             let mut changed = events.clone();
-            change(&mut changed[nth]);
+            forge(&mut changed[nth]);
             assert_ne!(root(&leaves(&changed)), before, "{nth}: {:?}", changed[nth]);
         }
     }

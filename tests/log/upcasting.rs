@@ -105,8 +105,14 @@ async fn retired_shapes_are_led_to_todays() {
             other => panic!("{other:?}"),
         })
         .collect();
-    use ActivationCause::{Administrator, Use};
-    assert_eq!(causes, [Administrator, Administrator, Use]);
+    assert_eq!(
+        causes,
+        [
+            ActivationCause::Administrator,
+            ActivationCause::Administrator,
+            ActivationCause::Use
+        ]
+    );
 }
 
 #[tokio::test]
