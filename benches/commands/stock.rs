@@ -65,7 +65,7 @@ impl Stock {
     pub async fn start(database: &PgConnectOptions) -> Arc<Self> {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(std::time::Duration::from_secs(60))
+            .acquire_timeout(std::time::Duration::from_mins(1))
             .connect_with(database.clone())
             .await
             .unwrap();

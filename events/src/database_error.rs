@@ -25,6 +25,10 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
 /// Whether the database refused the content: data that it cannot hold (22), a constraint (23).
 #[must_use]
 pub fn is_content(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+    let Some(error) = error.as_database_error() else {
+        return false;
+    };
+    error
+        .code()
+        .is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
