@@ -41,6 +41,7 @@ use std::{
 };
 
 use figment::Figment;
+use rollcall_events::organization::OrganizationName;
 use serde::Serialize;
 
 /// What the service was told to do, with nothing left to decide.
@@ -236,7 +237,7 @@ impl Config {
         if self.master_key.is_some() && self.master_key_file.is_some() {
             return Err(options::conflict(given, "master_key", "master_key_file"));
         }
-        if !options::is_organization_name(&self.default_organization) {
+        if OrganizationName::parse(&self.default_organization).is_err() {
             return invalid(
                 "default_organization",
                 options::rule("default_organization"),

@@ -5,24 +5,12 @@ mod command;
 mod decide;
 mod error;
 mod event;
+mod evolve;
 mod name;
+mod state;
 
 pub use command::{CreateOrganization, OrganizationCommand};
 pub use error::OrganizationError;
 pub use event::OrganizationEvent;
 pub use name::{InvalidOrganizationName, OrganizationName};
-
-use serde::{Deserialize, Serialize};
-
-/// An organisation's life.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub enum Organization {
-    /// Nothing has happened in the stream.
-    #[default]
-    Absent,
-    /// The organisation is here.
-    Live {
-        /// Its name.
-        name: OrganizationName,
-    },
-}
+pub use state::Organization;

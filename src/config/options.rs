@@ -135,12 +135,6 @@ pub(super) fn check_bounds(given: &Figment) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Organizations are named in URLs, so their names are short and plain.
-pub(super) fn is_organization_name(name: &str) -> bool {
-    let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric());
-    name.len() <= 32 && name.split('-').all(plain)
-}
-
 /// Says that `option` must be as `rule` says, and where it was given.
 pub(super) fn invalid(given: &Figment, option: &str, rule: String) -> ConfigError {
     ConfigError::Invalid {
@@ -173,19 +167,4 @@ fn origin(given: &Figment, option: &str) -> String {
         || "its default".to_owned(),
         |source| source.interpolate(&Profile::Default, &[option]),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_organization_has_a_short_plain_name() {
-        for good in ["default", "A1", "two-words", &"x".repeat(32)] {
-            assert!(is_organization_name(good), "{good:?} was refused");
-        }
-        for bad in ["", "-a", "a-", "a--b", "a b", "é", "a_b", &"x".repeat(33)] {
-            assert!(!is_organization_name(bad), "{bad:?} was taken for a name");
-        }
-    }
 }

@@ -3,8 +3,8 @@
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
 
 use super::{
-    Organization, OrganizationCommand, OrganizationError, OrganizationEvent,
-    decide::{decide, evolve},
+    Organization, OrganizationCommand, OrganizationError, OrganizationEvent, decide::decide,
+    evolve::evolve,
 };
 use crate::{Claim, EventSourced, personal::PersonalField};
 

@@ -1,4 +1,4 @@
-//! What an organisation's command leads to, and what its events make of it.
+//! What an organisation's command leads to.
 
 use super::{Organization, OrganizationCommand, OrganizationError, OrganizationEvent};
 
@@ -20,15 +20,6 @@ pub(super) fn decide(
         }
         (Organization::Live { .. }, OrganizationCommand::CreateOrganization(_)) => {
             Err(OrganizationError::AlreadyExists)
-        }
-    }
-}
-
-/// The organisation after `event`.
-pub(super) fn evolve(organization: &mut Organization, event: &OrganizationEvent) {
-    match event {
-        OrganizationEvent::OrganizationCreated { name, .. } => {
-            *organization = Organization::Live { name: name.clone() };
         }
     }
 }

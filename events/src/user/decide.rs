@@ -79,7 +79,7 @@ fn create(wish: &CreateUser) -> Decision {
         return Err(UserError::LoginTypeNotAllowed);
     }
     if wish.password_scheme.is_some() != (wish.login_type == LoginType::Password) {
-        return Err(UserError::PasswordMismatch);
+        return Err(UserError::PasswordNotAsLoginType);
     }
     happened(UserEvent::UserCreated {
         person: Personal::Known(wish.person.clone()),

@@ -19,7 +19,7 @@ pub enum UserError {
     LoginTypeNotAllowed,
     /// A password goes with the login type that uses it, and only with that.
     #[error("a password is needed exactly when the login type is password")]
-    PasswordMismatch,
+    PasswordNotAsLoginType,
     /// Owners lose their role first.
     #[error("an owner cannot be suspended: remove the owner role first")]
     OwnerCannotBeSuspended,

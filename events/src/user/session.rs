@@ -59,6 +59,9 @@ pub enum EndReason {
 }
 
 impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 2] = [Self::All, Self::ApplicationConnect];
+
     /// The name in the API, the log and the read models.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -66,6 +69,12 @@ impl Scope {
             Self::All => "all",
             Self::ApplicationConnect => "application_connect",
         }
+    }
+
+    /// The scope of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
     }
 }
 

@@ -101,7 +101,7 @@ fn a_user_is_not_created_to_sign_in_by_token() {
 fn a_user_who_signs_in_by_password_is_not_created_without_one() {
     given([])
         .when(create(without_password(LoginType::Password)))
-        .then_expect_error(UserError::PasswordMismatch);
+        .then_expect_error(UserError::PasswordNotAsLoginType);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_user_who_signs_in_otherwise_is_not_created_with_a_password() {
         };
         given([])
             .when(create(wish))
-            .then_expect_error(UserError::PasswordMismatch);
+            .then_expect_error(UserError::PasswordNotAsLoginType);
     }
 }
 

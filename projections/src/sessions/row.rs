@@ -38,17 +38,11 @@ impl FromRow<'_, PgRow> for SessionRow {
             user_id: row.try_get("user_id")?,
             secret_sha256: SecretHash(row.try_get("secret_sha256")?),
             login_type: named(row, "session_login_type", LoginType::parse)?,
-            scope: named(row, "scope", scope)?,
+            scope: named(row, "scope", Scope::parse)?,
             lifetime_s: row.try_get("lifetime_s")?,
             created_at: row.try_get("session_created_at")?,
             expires_at: row.try_get("expires_at")?,
             ends_at: row.try_get("ends_at")?,
         })
     }
-}
-
-fn scope(name: &str) -> Option<Scope> {
-    [Scope::All, Scope::ApplicationConnect]
-        .into_iter()
-        .find(|scope| scope.name() == name)
 }

@@ -9,16 +9,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use rollcall_events::user::Status;
+use rollcall_events::user::{LoginType, Status};
 
-const LOGIN_TYPES: [&str; 6] = [
-    "password",
-    "github",
-    "oidc",
-    "token",
-    "none",
-    "oauth2_provider_app",
-];
+/// A login type of upstream that nobody has here.
+const OAUTH2_PROVIDER_APP: &str = "oauth2_provider_app";
 
 /// Which users are asked for. A user must satisfy every condition; an absent or empty one is none.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -233,7 +227,8 @@ fn text(value: &str) -> Option<String> {
 }
 
 fn login_type(value: &str) -> Option<String> {
-    LOGIN_TYPES.contains(&value).then(|| value.to_owned())
+    let exists = LoginType::parse(value).is_some() || value == OAUTH2_PROVIDER_APP;
+    exists.then(|| value.to_owned())
 }
 
 /// The forms of Go's `strconv.ParseBool`, in lower case.
