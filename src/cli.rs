@@ -36,7 +36,7 @@ enum Command {
     Serve(Box<Args>),
     /// Bring the database's schema up to date, and do nothing else
     #[command(
-        after_help = "Example: rollcall migrate --database-url postgres://owner@db.example.com/rollcall --master-key-file master.key"
+        after_help = "Example: rollcall migrate --database-url postgres://owner@db.example.com/rollcall"
     )]
     Migrate(Box<StoreArgs>),
     /// Print the configuration that is in force, secrets hidden

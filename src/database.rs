@@ -38,8 +38,6 @@ pub struct Database {
     pub service: PgConnectOptions,
     /// As whom the schema is migrated.
     pub owner: PgConnectOptions,
-    /// Wraps the subjects' keys.
-    pub master_key: MasterKey,
     /// The private cluster, if that is what it is; it stops when this is dropped.
     pub cluster: Option<Cluster>,
 }
@@ -101,7 +99,6 @@ pub fn open(config: &Config) -> Result<Database, DatabaseError> {
             Ok(Database {
                 service: options.clone(),
                 owner: options,
-                master_key: given_master_key(config)?.ok_or(DatabaseError::NoMasterKey)?,
                 cluster: None,
             })
         }
@@ -110,24 +107,15 @@ pub fn open(config: &Config) -> Result<Database, DatabaseError> {
 }
 
 fn open_private(config: &Config) -> Result<Database, DatabaseError> {
-    let data_dir = match &config.data_dir {
-        Some(dir) => dir.clone(),
-        None => default_data_dir()?,
-    };
     let cluster = Cluster::start(&ClusterOptions {
-        data_dir: data_dir.clone(),
+        data_dir: data_dir(config)?,
         postgres_bin: config.postgres_bin.clone(),
         durability: Durability::Durable,
     })?;
-    let master_key = match given_master_key(config)? {
-        Some(key) => key,
-        None => own_master_key(&data_dir.join("master.key"))?,
-    };
     let options = |role: &str| tuned(connect_options(&cluster, role, DATABASE), config);
     Ok(Database {
         service: options(SERVICE_ROLE),
         owner: options(SUPERUSER),
-        master_key,
         cluster: Some(cluster),
     })
 }
@@ -256,6 +244,22 @@ async fn database_exists(conn: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'rollcall')")
         .fetch_one(conn)
         .await
+}
+
+fn data_dir(config: &Config) -> Result<PathBuf, ClusterError> {
+    config.data_dir.clone().map_or_else(default_data_dir, Ok)
+}
+
+/// The key that wraps the subjects' keys: the one that is given, or the private cluster's own.
+///
+/// # Errors
+/// None is given for a database of one's own, or its file is not as it must be.
+pub fn master_key(config: &Config) -> Result<MasterKey, DatabaseError> {
+    match given_master_key(config)? {
+        Some(key) => Ok(key),
+        None if config.database_url.is_some() => Err(DatabaseError::NoMasterKey),
+        None => own_master_key(&data_dir(config)?.join("master.key")),
+    }
 }
 
 fn given_master_key(config: &Config) -> Result<Option<MasterKey>, DatabaseError> {

@@ -36,13 +36,13 @@ pub fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     allow_many_connections();
     // From the main thread, and before any other: see `database::open`.
     let database = database::open(&config)?;
+    let master_key = database::master_key(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     runtime.block_on(database.migrate())?;
     let Database {
         service,
-        master_key,
         mut cluster,
         ..
     } = database;
