@@ -2,40 +2,28 @@
 
 use rollcall_events::user::SessionId;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{SessionRow, SessionRows};
 use crate::columns::column;
 
+/// One statement, because it is made under the lock on the head of the log. The count makes the sessions end before
+/// others begin, which the parts of a statement otherwise need not do. An identifier that is there already is an
+/// error: nobody's session may become somebody else's.
 pub(super) async fn write(conn: &mut PgConnection, rows: &SessionRows) -> sqlx::Result<()> {
-    if !rows.ended.is_empty() || !rows.gone.is_empty() {
-        delete(conn, rows).await?;
-    }
-    if !rows.started.is_empty() {
-        let started: Vec<&SessionRow> = rows.started.values().collect();
-        insert(conn, &started).await?;
-    }
-    Ok(())
-}
-
-async fn delete(conn: &mut PgConnection, rows: &SessionRows) -> sqlx::Result<()> {
     let ended: Vec<&str> = rows.ended.iter().map(|SessionId(id)| id.as_str()).collect();
-    let gone: Vec<_> = rows.gone.iter().copied().collect();
+    let gone: Vec<Uuid> = rows.gone.iter().copied().collect();
+    let rows: Vec<&SessionRow> = rows.started.values().collect();
+    if ended.is_empty() && gone.is_empty() && rows.is_empty() {
+        return Ok(());
+    }
     sqlx::query(
-        "DELETE FROM read.sessions
-          WHERE id = ANY ($1)
-             OR user_id = ANY ($2)",
-    )
-    .bind(ended)
-    .bind(gone)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// An identifier that is there already is an error: nobody's session may become somebody else's.
-async fn insert(conn: &mut PgConnection, rows: &[&SessionRow]) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO read.sessions
+        "WITH ended AS (
+             DELETE FROM read.sessions
+              WHERE id = ANY ($10)
+                 OR user_id = ANY ($11)
+             RETURNING id)
+         INSERT INTO read.sessions
               ( id
               , user_id
               , secret_sha256
@@ -46,7 +34,7 @@ async fn insert(conn: &mut PgConnection, rows: &[&SessionRow]) -> sqlx::Result<(
               , expires_at
               , ends_at
               )
-         SELECT *
+         SELECT started.*
            FROM UNNEST
               ( $1::text[]
               , $2::uuid[]
@@ -57,17 +45,20 @@ async fn insert(conn: &mut PgConnection, rows: &[&SessionRow]) -> sqlx::Result<(
               , $7::timestamptz[]
               , $8::timestamptz[]
               , $9::timestamptz[]
-              )",
+              ) AS started
+          WHERE (SELECT count(*) FROM ended) >= 0",
     )
-    .bind(column(rows, |row| row.id.0.as_str()))
-    .bind(column(rows, |row| row.user_id))
-    .bind(column(rows, |row| row.secret_sha256.0.as_slice()))
-    .bind(column(rows, |row| row.login_type.name()))
-    .bind(column(rows, |row| row.scope.name()))
-    .bind(column(rows, |row| row.lifetime_s))
-    .bind(column(rows, |row| row.created_at))
-    .bind(column(rows, |row| row.expires_at))
-    .bind(column(rows, |row| row.ends_at))
+    .bind(column(&rows, |row| row.id.0.as_str()))
+    .bind(column(&rows, |row| row.user_id))
+    .bind(column(&rows, |row| row.secret_sha256.0.as_slice()))
+    .bind(column(&rows, |row| row.login_type.name()))
+    .bind(column(&rows, |row| row.scope.name()))
+    .bind(column(&rows, |row| row.lifetime_s))
+    .bind(column(&rows, |row| row.created_at))
+    .bind(column(&rows, |row| row.expires_at))
+    .bind(column(&rows, |row| row.ends_at))
+    .bind(ended)
+    .bind(gone)
     .execute(conn)
     .await?;
     Ok(())
