@@ -1,7 +1,7 @@
 -- The users who are there when it begins.
 INSERT INTO log.events (position, aggregate_type, aggregate_id, version, event_type, schema_version, payload, metadata
                       , recorded_at)
-SELECT n, 'user', lpad(to_hex(n), 32, '0')::uuid, 1, 'UserCreated', 1, repeat('p', 390)::bytea, repeat('m', 480)::bytea
+SELECT n, 'user', lpad(to_hex(n), 32, '0')::uuid, 1, 'UserCreated', 1, repeat('p', 428)::bytea, repeat('m', 365)::bytea
      , now()
   FROM generate_series(1, :users) AS n;
 INSERT INTO read.users (id, version, username, username_key, email, email_key, name, name_key, avatar_url, status
