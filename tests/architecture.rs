@@ -177,7 +177,7 @@ rules! {
             ("README.md", 2, concat!("see\n`/", "home/ada/notes`")),
             ("tests/cli.rs", 1, concat!("// file:///", "Users/ada")),
         ],
-        passes: &[("README.md", "https://rollcall.example/home/ada, $DIR/work/x, work/x and ../root/x")],
+        passes: &[("README.md", "https://rollcall.example/home/ada, $DIR/home/x, home/x and ../home/x")],
     }
 }
 
