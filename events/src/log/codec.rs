@@ -63,7 +63,8 @@ pub(super) enum EncodeError {
     Json(#[from] serde_json::Error),
 }
 
-/// Seals and writes an event. The origin is sealed for who asked; without a key of theirs it is left out.
+/// Seals and writes an event. The origin is sealed for the user who asked, or else for the person of the stream; without
+/// a key of theirs it is left out.
 pub(super) fn encode(recorded: &Recorded, keys: &KeyRing) -> Result<RawEvent, EncodeError> {
     let mut event = recorded.event.clone();
     let (event_type, schema_version) = (event.event_type(), event.schema_version());
@@ -81,9 +82,9 @@ pub(super) fn encode(recorded: &Recorded, keys: &KeyRing) -> Result<RawEvent, En
         vault::seal(field, recorded.stream, key, &place("payload"), Ids)?;
     }
     let mut metadata = recorded.metadata.clone();
-    let asker = metadata.actor.user().unwrap_or(recorded.stream);
-    match keys.get(asker) {
-        Some(key) => vault::seal(&mut metadata.origin, asker, key, &place("origin"), Ids)?,
+    let subject = metadata.actor.user().unwrap_or(recorded.stream);
+    match keys.get(subject) {
+        Some(key) => vault::seal(&mut metadata.origin, subject, key, &place("origin"), Ids)?,
         None => metadata.origin.erase(),
     }
     Ok(RawEvent {
