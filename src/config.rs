@@ -78,6 +78,10 @@ pub struct Config {
     pub body_limit: usize,
     /// How the ways to sign in are listed.
     pub authmethods_format: AuthmethodsFormat,
+    /// How many requests a minute a caller may send to one path. 0: as many as they like.
+    pub api_rate_limit: u32,
+    /// How many times a minute a caller may try to prove who they are. 0: as often as they like.
+    pub login_rate_limit: u32,
     /// The name of the organization that new users join.
     pub default_organization: String,
     /// How long a session lives after it was last used.
@@ -86,6 +90,18 @@ pub struct Config {
     /// How long a session lives at most, however much it is used.
     #[serde(serialize_with = "human_duration::serialize")]
     pub session_max_age: Duration,
+    /// How long a session of the command line lives after it was last used.
+    #[serde(serialize_with = "human_duration::serialize")]
+    pub cli_session_duration: Duration,
+    /// How long an API token lives whose maker does not say. See [`Config::token_lifetimes`].
+    #[serde(serialize_with = "human_duration::serialize")]
+    pub token_default_lifetime: Duration,
+    /// How long an API token may be made to live.
+    #[serde(serialize_with = "human_duration::serialize")]
+    pub token_max_lifetime: Duration,
+    /// How long an API token of an owner may be made to live: such a token opens everything.
+    #[serde(serialize_with = "human_duration::serialize")]
+    pub token_max_lifetime_owner: Duration,
     /// Whether users can sign in by password.
     pub password_login: bool,
     /// The weakest password that is accepted, as zxcvbn scores it: 0 (any) to 4.
@@ -98,10 +114,24 @@ pub struct Config {
     pub argon2_lanes: u32,
     /// How many passwords are hashed at once. `None`: as many as there are processors, less one.
     pub hashing_workers: Option<usize>,
+    /// Whether owners can write made-up entries into the audit log, for tests of its readers.
+    pub audit_test_entries: bool,
+    /// How long the addresses and e-mails of failed attempts can be read.
+    #[serde(serialize_with = "human_duration::serialize")]
+    pub attempts_kept: Duration,
     /// The form of log lines.
     pub log_format: LogFormat,
     /// Which log lines are written, as a filter of `tracing`.
     pub log: String,
+}
+
+/// How long an API token lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenLifetimes {
+    /// When its maker does not say.
+    pub default: Duration,
+    /// At most.
+    pub max: Duration,
 }
 
 impl Default for Config {
@@ -120,15 +150,23 @@ impl Default for Config {
             secure_cookies: false,
             body_limit: 1024 * 1024,
             authmethods_format: AuthmethodsFormat::Flags,
+            api_rate_limit: 512,
+            login_rate_limit: 60,
             default_organization: "default".to_owned(),
             session_duration: Duration::from_hours(24),
             session_max_age: Duration::from_hours(30 * 24),
+            cli_session_duration: Duration::from_hours(7 * 24),
+            token_default_lifetime: Duration::from_hours(7 * 24),
+            token_max_lifetime: Duration::from_hours(876_600),
+            token_max_lifetime_owner: Duration::from_hours(7 * 24),
             password_login: true,
             password_minimum_score: 2,
             argon2_memory_kib: 19_456,
             argon2_passes: 2,
             argon2_lanes: 1,
             hashing_workers: None,
+            audit_test_entries: false,
+            attempts_kept: Duration::from_hours(90 * 24),
             log_format: LogFormat::Text,
             log: "info".to_owned(),
         }
@@ -151,6 +189,20 @@ impl Config {
         let named = file.or(environment.file.as_deref());
         let file = sources::file(named, &sources::DEFAULT_FILES)?;
         Self::from_figment(&sources::merge(file, environment.layer, flags)?)
+    }
+
+    /// How long an API token lives. What holds for everybody holds for owners too.
+    #[must_use]
+    pub fn token_lifetimes(&self, is_owner: bool) -> TokenLifetimes {
+        let max = if is_owner {
+            self.token_max_lifetime.min(self.token_max_lifetime_owner)
+        } else {
+            self.token_max_lifetime
+        };
+        TokenLifetimes {
+            default: self.token_default_lifetime.min(max),
+            max,
+        }
     }
 
     /// The configuration as a `rollcall.toml`, with the secrets hidden.
@@ -185,15 +237,23 @@ impl Config {
             secure_cookies,
             body_limit,
             authmethods_format,
+            api_rate_limit,
+            login_rate_limit,
             default_organization,
             session_duration,
             session_max_age,
+            cli_session_duration,
+            token_default_lifetime,
+            token_max_lifetime,
+            token_max_lifetime_owner,
             password_login,
             password_minimum_score,
             argon2_memory_kib,
             argon2_passes,
             argon2_lanes,
             hashing_workers,
+            audit_test_entries,
+            attempts_kept,
             log_format,
             log,
         } = args;
@@ -213,9 +273,19 @@ impl Config {
             secure_cookies: secure_cookies.unwrap_or(secure_by_url),
             body_limit: body_limit.unwrap_or(default.body_limit),
             authmethods_format: authmethods_format.unwrap_or(default.authmethods_format),
+            api_rate_limit: api_rate_limit.unwrap_or(default.api_rate_limit),
+            login_rate_limit: login_rate_limit.unwrap_or(default.login_rate_limit),
             default_organization: default_organization.unwrap_or(default.default_organization),
             session_duration: session_duration.map_or(default.session_duration, Duration::from),
             session_max_age: session_max_age.map_or(default.session_max_age, Duration::from),
+            cli_session_duration: cli_session_duration
+                .map_or(default.cli_session_duration, Duration::from),
+            token_default_lifetime: token_default_lifetime
+                .map_or(default.token_default_lifetime, Duration::from),
+            token_max_lifetime: token_max_lifetime
+                .map_or(default.token_max_lifetime, Duration::from),
+            token_max_lifetime_owner: token_max_lifetime_owner
+                .map_or(default.token_max_lifetime_owner, Duration::from),
             password_login: password_login.unwrap_or(default.password_login),
             password_minimum_score: password_minimum_score
                 .unwrap_or(default.password_minimum_score),
@@ -223,6 +293,8 @@ impl Config {
             argon2_passes: argon2_passes.unwrap_or(default.argon2_passes),
             argon2_lanes: argon2_lanes.unwrap_or(default.argon2_lanes),
             hashing_workers,
+            audit_test_entries: audit_test_entries.unwrap_or(default.audit_test_entries),
+            attempts_kept: attempts_kept.map_or(default.attempts_kept, Duration::from),
             log_format: log_format.unwrap_or(default.log_format),
             log: log.unwrap_or(default.log),
         }
@@ -248,6 +320,15 @@ impl Config {
         }
         if self.session_duration > self.session_max_age {
             return invalid("session_duration", "at most session_max_age".to_owned());
+        }
+        if self.cli_session_duration > self.session_max_age {
+            return invalid("cli_session_duration", "at most session_max_age".to_owned());
+        }
+        if self.token_default_lifetime > self.token_max_lifetime {
+            return invalid(
+                "token_default_lifetime",
+                "at most token_max_lifetime".to_owned(),
+            );
         }
         if self.argon2_memory_kib < 8 * self.argon2_lanes {
             return invalid(

@@ -63,6 +63,12 @@ pub struct Args {
     /// How the ways to sign in are listed [default: flags]
     #[arg(long, value_name = "FORMAT", help_heading = "HTTP")]
     pub authmethods_format: Option<AuthmethodsFormat>,
+    /// Requests a minute that a caller may send to one path, 0 for any number [default: 512]
+    #[arg(long, value_name = "NUMBER", help_heading = "HTTP")]
+    pub api_rate_limit: Option<u32>,
+    /// Times a minute that a caller may try to sign in, 0 for any number [default: 60]
+    #[arg(long, value_name = "NUMBER", help_heading = "HTTP")]
+    pub login_rate_limit: Option<u32>,
     /// Name of the organization that new users join [default: default]
     #[arg(long, value_name = "NAME", help_heading = "Users and sessions")]
     pub default_organization: Option<String>,
@@ -72,6 +78,18 @@ pub struct Args {
     /// How long a session lives at most [default: 30d]
     #[arg(long, value_name = "DURATION", help_heading = "Users and sessions")]
     pub session_max_age: Option<HumanDuration>,
+    /// How long a session of the command line lives after its last use [default: 7d]
+    #[arg(long, value_name = "DURATION", help_heading = "Users and sessions")]
+    pub cli_session_duration: Option<HumanDuration>,
+    /// How long an API token lives when its maker does not say [default: 7d]
+    #[arg(long, value_name = "DURATION", help_heading = "Users and sessions")]
+    pub token_default_lifetime: Option<HumanDuration>,
+    /// How long an API token may be made to live [default: 36525d, which is 100 years]
+    #[arg(long, value_name = "DURATION", help_heading = "Users and sessions")]
+    pub token_max_lifetime: Option<HumanDuration>,
+    /// How long an owner's API token may be made to live [default: 7d]
+    #[arg(long, value_name = "DURATION", help_heading = "Users and sessions")]
+    pub token_max_lifetime_owner: Option<HumanDuration>,
     /// Whether users can sign in by password [default: true]
     #[arg(long, value_name = "BOOL", help_heading = "Passwords")]
     pub password_login: Option<bool>,
@@ -90,6 +108,12 @@ pub struct Args {
     /// Passwords to hash at once [default: the processors, less one]
     #[arg(long, value_name = "NUMBER", help_heading = "Passwords")]
     pub hashing_workers: Option<usize>,
+    /// Whether owners can write made-up audit entries, for tests [default: false]
+    #[arg(long, value_name = "BOOL", help_heading = "Audit")]
+    pub audit_test_entries: Option<bool>,
+    /// How long addresses and e-mails of failed attempts can be read [default: 90d]
+    #[arg(long, value_name = "DURATION", help_heading = "Audit")]
+    pub attempts_kept: Option<HumanDuration>,
     /// Form of log lines [default: text]
     #[arg(long, value_name = "FORMAT", help_heading = "Logging")]
     pub log_format: Option<LogFormat>,

@@ -9,10 +9,10 @@ use super::text::{Refused, as_text};
 /// The units, largest first: what they are called, and how many seconds they have.
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
-/// Longer than this is a slip of the hand, and would overflow dates.
-const MAX: Duration = Duration::from_hours(3_650 * 24);
+/// A hundred years: longer is a slip of the hand, and would overflow dates.
+const MAX: Duration = Duration::from_hours(36_525 * 24);
 
-/// A length of time such as `90m`, `24h`, `30d` or `1h30m`: from one second to 3650 days.
+/// A length of time such as `90m`, `24h`, `30d` or `1h30m`: from one second to 36525 days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HumanDuration(Duration);
 
@@ -84,7 +84,7 @@ mod tests {
             ("90m", 5_400, "1h30m"),
             ("1h30m", 5_400, "1h30m"),
             ("24h", 86_400, "1d"),
-            ("3650d", 315_360_000, "3650d"),
+            ("876600h", 3_155_760_000, "36525d"),
         ] {
             let duration: HumanDuration = text.parse().unwrap();
             assert_eq!(Duration::from(duration).as_secs(), seconds);
@@ -102,7 +102,7 @@ mod tests {
             "1y",
             "-1h",
             "1.5h",
-            "3651d",
+            "36526d",
             "1h 30m",
             "1µ",
             "99999999999999999999d",

@@ -26,8 +26,10 @@ pub(super) enum Form {
     List(&'static str),
 }
 
+const LENGTH_OF_TIME: &str = "a length of time up to 36525d, such as 90m, 24h or 30d";
+
 /// Every option, in the order in which they are listed.
-pub(super) const OPTIONS: [OptionRule; 24] = [
+pub(super) const OPTIONS: [OptionRule; 32] = [
     text("listen", "an IP address and a port, such as 127.0.0.1:8080"),
     text(
         "database_url",
@@ -50,24 +52,26 @@ pub(super) const OPTIONS: [OptionRule; 24] = [
     switch("secure_cookies"),
     number("body_limit", 1_024..=1_073_741_824),
     text("authmethods_format", "flags or objects"),
+    number("api_rate_limit", 0..=1_000_000),
+    number("login_rate_limit", 0..=1_000_000),
     text(
         "default_organization",
         "1 to 32 letters and digits, with single hyphens between them",
     ),
-    text(
-        "session_duration",
-        "a length of time up to 3650d, such as 90m, 24h or 30d",
-    ),
-    text(
-        "session_max_age",
-        "a length of time up to 3650d, such as 90m, 24h or 30d",
-    ),
+    text("session_duration", LENGTH_OF_TIME),
+    text("session_max_age", LENGTH_OF_TIME),
+    text("cli_session_duration", LENGTH_OF_TIME),
+    text("token_default_lifetime", LENGTH_OF_TIME),
+    text("token_max_lifetime", LENGTH_OF_TIME),
+    text("token_max_lifetime_owner", LENGTH_OF_TIME),
     switch("password_login"),
     number("password_minimum_score", 0..=4),
     number("argon2_memory_kib", 8..=1_048_576),
     number("argon2_passes", 1..=64),
     number("argon2_lanes", 1..=64),
     number("hashing_workers", 1..=1_024),
+    switch("audit_test_entries"),
+    text("attempts_kept", LENGTH_OF_TIME),
     text("log_format", "text or json"),
     text("log", "a filter such as info or rollcall=debug,sqlx=warn"),
 ];

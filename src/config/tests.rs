@@ -122,7 +122,7 @@ fn a_list_replaces_the_list_below_it() {
 }
 
 /// One value of every option, none of them the default.
-const EVERY_OPTION: [(&str, &str); 22] = [
+const EVERY_OPTION: [(&str, &str); 30] = [
     ("listen", "[::1]:9090"),
     ("database_url", "postgres://ada:swordfish@db/roll"),
     ("postgres_bin", "/opt/postgres/bin"),
@@ -134,15 +134,23 @@ const EVERY_OPTION: [(&str, &str); 22] = [
     ("secure_cookies", "false"),
     ("body_limit", "2048"),
     ("authmethods_format", "objects"),
+    ("api_rate_limit", "0"),
+    ("login_rate_limit", "5"),
     ("default_organization", "1234"),
     ("session_duration", "2d"),
     ("session_max_age", "60d"),
+    ("cli_session_duration", "8d"),
+    ("token_default_lifetime", "1d"),
+    ("token_max_lifetime", "30d"),
+    ("token_max_lifetime_owner", "12h"),
     ("password_login", "false"),
     ("password_minimum_score", "4"),
     ("argon2_memory_kib", "64"),
     ("argon2_passes", "3"),
     ("argon2_lanes", "2"),
     ("hashing_workers", "7"),
+    ("audit_test_entries", "true"),
+    ("attempts_kept", "30d"),
     ("log_format", "json"),
     ("log", "rollcall=debug"),
 ];
@@ -174,15 +182,23 @@ trusted_proxies = ["10.0.0.0/8"]
 secure_cookies = false
 body_limit = 2048
 authmethods_format = "objects"
+api_rate_limit = 0
+login_rate_limit = 5
 default_organization = "1234"
 session_duration = "2d"
 session_max_age = "60d"
+cli_session_duration = "8d"
+token_default_lifetime = "1d"
+token_max_lifetime = "30d"
+token_max_lifetime_owner = "12h"
 password_login = false
 password_minimum_score = 4
 argon2_memory_kib = 64
 argon2_passes = 3
 argon2_lanes = 2
 hashing_workers = 7
+audit_test_entries = true
+attempts_kept = "30d"
 log_format = "json"
 log = "rollcall=debug"
 "#
@@ -340,7 +356,13 @@ fn every_text_is_held_to_its_rule() {
         ("authmethods_format", "list"),
         ("default_organization", "two words"),
         ("session_duration", "24"),
-        ("session_max_age", "4000d"),
+        ("session_max_age", "40000d"),
+        ("cli_session_duration", "1w"),
+        ("token_default_lifetime", "0s"),
+        ("token_max_lifetime", "100y"),
+        ("token_max_lifetime_owner", "-1h"),
+        ("audit_test_entries", "maybe"),
+        ("attempts_kept", "90"),
         ("log_format", "xml"),
         ("log", "info,=="),
     ] {
@@ -362,6 +384,44 @@ fn a_session_cannot_outlive_its_greatest_age() {
         error,
         "the option `session_duration`, given by its default, must be at most session_max_age"
     );
+    let error = from_environment(&[("ROLLCALL_SESSION_MAX_AGE", "2d")]).unwrap_err();
+    assert_eq!(
+        error,
+        "the option `cli_session_duration`, given by its default, must be at most session_max_age"
+    );
+}
+
+#[test]
+fn a_token_lives_no_longer_by_default_than_it_may() {
+    let error = from_environment(&[("ROLLCALL_TOKEN_MAX_LIFETIME", "1d")]).unwrap_err();
+    assert_eq!(
+        error,
+        "the option `token_default_lifetime`, given by its default, must be at most token_max_lifetime"
+    );
+}
+
+#[test]
+fn the_tokens_of_owners_are_held_shorter_and_never_longer() {
+    let days = |days: u64| Duration::from_hours(days * 24);
+    for (default, max, owners, everybody_lives, owners_live) in [
+        (7, 30, 7, (7, 30), (7, 7)),
+        (7, 30, 2, (7, 30), (2, 2)),
+        (7, 10, 20, (7, 10), (7, 10)),
+    ] {
+        let config = Config {
+            token_default_lifetime: days(default),
+            token_max_lifetime: days(max),
+            token_max_lifetime_owner: days(owners),
+            ..Config::default()
+        };
+        for (is_owner, (default, max)) in [(false, everybody_lives), (true, owners_live)] {
+            let expected = TokenLifetimes {
+                default: days(default),
+                max: days(max),
+            };
+            assert_eq!(config.token_lifetimes(is_owner), expected);
+        }
+    }
 }
 
 #[test]

@@ -59,6 +59,9 @@ impl TestApp {
             argon2_memory_kib: 8,
             argon2_passes: 1,
             database_connections: 8,
+            // The tests' callers share an address and a minute.
+            api_rate_limit: 0,
+            login_rate_limit: 0,
             ..Config::default()
         };
         change(&mut config);
