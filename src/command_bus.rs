@@ -142,7 +142,7 @@ impl<A: EventSourced> CommandBus<A> {
         self.appender
             .submit(Box::new(Pending {
                 stream,
-                claims: A::claims(&command),
+                claims: loaded.state.claims(&command),
                 command,
                 metadata,
                 secrets,

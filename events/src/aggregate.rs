@@ -30,8 +30,8 @@ pub trait EventSourced:
     /// The state after `event`. Never fails: what is in the log has happened.
     fn evolve(&mut self, event: &Self::Event);
 
-    /// What must be free across all streams for `command` to be accepted.
-    fn claims(command: &Self::Command) -> Vec<Claim>;
+    /// What must be true beyond this stream for `command` to be accepted.
+    fn claims(&self, command: &Self::Command) -> Vec<Claim>;
 
     /// The personal data in the state, which a snapshot seals.
     fn personal(&mut self) -> Option<&mut dyn PersonalField>;

@@ -45,7 +45,7 @@ async fn project<P: Projection>(conn: &mut PgConnection, batch: &[Recorded]) -> 
     P::write(conn, rows).await
 }
 
-/// Says of each claim whether another stream than the one that makes it holds it. One round trip for all of them: it
+/// Says of each claim whether it cannot be had, as a rule because another stream holds it. One round trip for all of them: it
 /// is made under the lock on the head of the log.
 pub async fn taken(conn: &mut PgConnection, claims: &[(Uuid, Claim)]) -> sqlx::Result<Vec<bool>> {
     if claims.is_empty() {
@@ -65,6 +65,13 @@ pub async fn taken(conn: &mut PgConnection, claims: &[(Uuid, Claim)]) -> sqlx::R
                 WHEN 'first user' THEN EXISTS (
                     SELECT FROM read.users
                      WHERE deleted_at IS NULL AND id <> claims.stream)
+                WHEN 'another owner' THEN NOT EXISTS (
+                    SELECT FROM read.users
+                     WHERE 'owner' = ANY (roles) AND status = 'active' AND deleted_at IS NULL
+                       AND id <> claims.stream)
+                WHEN 'token name' THEN EXISTS (
+                    SELECT FROM read.sessions
+                     WHERE user_id = claims.stream AND token_name = claims.key)
                 WHEN 'organization name' THEN EXISTS (
                     SELECT FROM read.organizations
                      WHERE name_key = claims.key AND id <> claims.stream)
@@ -88,6 +95,8 @@ fn kind_and_key(claim: &Claim) -> (&'static str, &str) {
         Claim::Username(key) => ("username", key),
         Claim::Email(key) => ("email", key),
         Claim::FirstUser => ("first user", ""),
+        Claim::AnotherOwner => ("another owner", ""),
+        Claim::TokenName(key) => ("token name", key),
         Claim::OrganizationName(key) => ("organization name", key),
         Claim::DefaultOrganization => ("default organization", ""),
     }

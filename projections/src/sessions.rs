@@ -5,12 +5,14 @@
 
 mod apply;
 mod find;
+mod list;
 mod row;
 mod store;
 mod touch;
 
 pub use apply::SessionRows;
 pub use find::{KnownSession, find};
+pub use list::{ListedSession, one, token_named, tokens, users_with_ended};
 pub use row::SessionRow;
 pub use touch::touch;
 

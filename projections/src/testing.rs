@@ -61,5 +61,6 @@ pub(crate) fn session_started(id: &str) -> UserEvent {
             expires_at: at(86_400),
             ends_at: at(2_592_000),
         },
+        token_name: None,
     }
 }

@@ -11,7 +11,7 @@ pub mod search;
 mod store;
 
 pub use apply::fold;
-pub use row::{FoundUser, UserRow};
+pub use row::{FoundUser, RoleAt, UserRow};
 
 use rollcall_events::Recorded;
 use sqlx::PgConnection;

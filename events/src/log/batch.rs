@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Claim, Event, Metadata, Recorded,
+    claim::Rivalry,
     vault::{KeyRing, VaultWrite},
 };
 
@@ -111,8 +112,8 @@ pub(super) fn decide(
     // Time never runs backwards in the log, whatever the clocks of several nodes say.
     decisions.head.recorded_at = decisions.head.recorded_at.max(now);
     let mut states: HashMap<Uuid, State> = HashMap::new();
-    // By whom: a stream may claim again what it has.
-    let mut claimed: HashMap<Claim, Uuid> = HashMap::new();
+    // By whom.
+    let mut claimed: HashMap<Claim, Vec<Uuid>> = HashMap::new();
     let mut taken = std::mem::take(&mut facts.taken);
     taken.resize(batch.len(), None);
     for (submission, taken) in batch.iter_mut().zip(taken) {
@@ -134,7 +135,7 @@ fn decide_one(
     taken: Option<Claim>,
     facts: &mut Facts,
     states: &mut HashMap<Uuid, State>,
-    claimed: &mut HashMap<Claim, Uuid>,
+    claimed: &mut HashMap<Claim, Vec<Uuid>>,
     decisions: &mut Decisions,
 ) -> Outcome {
     let (stream, command) = (submission.stream(), submission.metadata().command_id);
@@ -147,9 +148,19 @@ fn decide_one(
         Verdict::Nothing => return Outcome::Nothing(decisions.head.position),
         Verdict::Stale => return Outcome::Stale,
     };
-    let is_claimed = |claim: &&Claim| claimed.get(claim).is_some_and(|owner| *owner != stream);
-    if let Some(claim) = taken.or_else(|| submission.claims().iter().find(is_claimed).cloned()) {
+    if let Some(claim) = taken {
         return Outcome::Taken(claim);
+    }
+    for claim in submission.claims() {
+        let rivals = claimed.get(claim).map_or(&[][..], Vec::as_slice);
+        match claim.rivalry() {
+            Rivalry::Others if rivals.iter().any(|rival| *rival != stream) => {
+                return Outcome::Taken(claim.clone());
+            }
+            Rivalry::Own if rivals.contains(&stream) => return Outcome::Taken(claim.clone()),
+            Rivalry::Later if rivals.iter().any(|rival| *rival != stream) => return Outcome::Stale,
+            Rivalry::Others | Rivalry::Own | Rivalry::Later => {}
+        }
     }
     match decisions.record(submission, version, events) {
         Ok(recorded) => {
@@ -157,12 +168,9 @@ fn decide_one(
             facts.versions.insert(stream, version);
             facts.done.insert(command, decisions.head.position);
             states.insert(stream, state);
-            claimed.extend(
-                submission
-                    .claims()
-                    .iter()
-                    .map(|claim| (claim.clone(), stream)),
-            );
+            for claim in submission.claims() {
+                claimed.entry(claim.clone()).or_default().push(stream);
+            }
             Outcome::Appended(recorded)
         }
         Err(error) => {

@@ -57,7 +57,7 @@ impl EventSourced for Organization {
         evolve(self, event);
     }
 
-    fn claims(command: &OrganizationCommand) -> Vec<Claim> {
+    fn claims(&self, command: &OrganizationCommand) -> Vec<Claim> {
         let OrganizationCommand::CreateOrganization(wish) = command;
         let mut claims = vec![Claim::OrganizationName(wish.name.key())];
         if wish.is_default {

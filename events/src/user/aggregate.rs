@@ -2,7 +2,7 @@
 
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
 
-use super::{User, UserCommand, UserError, UserEvent, decide::decide, evolve::evolve};
+use super::{Role, User, UserCommand, UserError, UserEvent, decide::decide, evolve::evolve};
 use crate::{Claim, EventSourced, personal::PersonalField};
 
 impl Aggregate for User {
@@ -40,7 +40,7 @@ impl DomainEvent for UserEvent {
 }
 
 impl EventSourced for User {
-    const STATE_VERSION: i32 = 1;
+    const STATE_VERSION: i32 = 2;
     const IS_PERSON: bool = true;
 
     fn decide(&self, command: &UserCommand) -> Result<Vec<UserEvent>, UserError> {
@@ -51,7 +51,7 @@ impl EventSourced for User {
         evolve(self, event);
     }
 
-    fn claims(command: &UserCommand) -> Vec<Claim> {
+    fn claims(&self, command: &UserCommand) -> Vec<Claim> {
         match command {
             UserCommand::CreateUser(wish) => {
                 let mut claims = vec![
@@ -67,13 +67,26 @@ impl EventSourced for User {
                 let username = change.username.iter();
                 username.map(|name| Claim::Username(name.key())).collect()
             }
+            UserCommand::AssignRoles(roles) if !roles.contains(&Role::Owner) => {
+                self.to_be_succeeded()
+            }
+            UserCommand::DeleteUser => self.to_be_succeeded(),
+            UserCommand::StartSession(wish) => {
+                let name = wish.token_name.iter();
+                name.map(|name| Claim::TokenName(name.as_str().to_owned()))
+                    .collect()
+            }
             UserCommand::AssignRoles(_)
             | UserCommand::SuspendUser
             | UserCommand::ActivateUser(_)
-            | UserCommand::DeleteUser
+            | UserCommand::ChangePassword { .. }
             | UserCommand::RehashPassword { .. }
-            | UserCommand::StartSession(_)
-            | UserCommand::EndSession { .. } => Vec::new(),
+            | UserCommand::EndSession { .. }
+            | UserCommand::ExpireSession { .. }
+            | UserCommand::ForgetSessions { .. }
+            | UserCommand::JoinOrganization(_)
+            | UserCommand::LeaveOrganization(_)
+            | UserCommand::AssignOrganizationRoles { .. } => Vec::new(),
         }
     }
 
@@ -81,6 +94,16 @@ impl EventSourced for User {
         match self {
             Self::Live(account) => Some(&mut account.person),
             Self::Absent | Self::Deleted | Self::Erased => None,
+        }
+    }
+}
+
+impl User {
+    /// What an active owner who goes must leave behind.
+    fn to_be_succeeded(&self) -> Vec<Claim> {
+        match self {
+            Self::Live(account) if account.is_active_owner() => vec![Claim::AnotherOwner],
+            Self::Live(_) | Self::Absent | Self::Deleted | Self::Erased => Vec::new(),
         }
     }
 }

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    ActivationCause, EndReason, LoginType, Person, ProfileChange, Role, Session, SessionId, Status,
+    ActivationCause, EndReason, LoginType, OrganizationRole, Person, ProfileChange, Role, Session,
+    SessionId, Status, TokenName,
 };
 
 /// A wish, which may be refused.
@@ -24,6 +25,13 @@ pub enum UserCommand {
     ActivateUser(ActivationCause),
     /// Remove the user, freeing e-mail address and username.
     DeleteUser,
+    /// Have another password. All sessions and tokens end.
+    ChangePassword {
+        /// Algorithm and cost of the new hash.
+        scheme: String,
+        /// The revision of the password that is replaced: another since then wants a new decision.
+        revision: i64,
+    },
     /// The stored hash was renewed under other parameters; the password stays.
     RehashPassword {
         /// Algorithm and cost of the new hash.
@@ -39,6 +47,29 @@ pub enum UserCommand {
         session_id: SessionId,
         /// Why.
         reason: EndReason,
+    },
+    /// Let a session end now, and keep it to be looked at.
+    ExpireSession {
+        /// The session.
+        session_id: SessionId,
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Forget the sessions that are long past their end.
+    ForgetSessions {
+        /// Now.
+        at: DateTime<Utc>,
+    },
+    /// Belong to an organisation.
+    JoinOrganization(Uuid),
+    /// Belong to an organisation no more.
+    LeaveOrganization(Uuid),
+    /// Hold exactly these roles in an organisation.
+    AssignOrganizationRoles {
+        /// The organisation.
+        organization_id: Uuid,
+        /// The roles, beyond being a member.
+        roles: BTreeSet<OrganizationRole>,
     },
 }
 
@@ -66,6 +97,8 @@ pub struct CreateUser {
 pub struct StartSession {
     /// The session.
     pub session: Session,
+    /// What the user calls it, if it is an API token.
+    pub token_name: Option<TokenName>,
     /// The revision of the password that was verified, if it was one: a session must not come of a password that was
     /// replaced while it was being verified.
     pub password_revision: Option<i64>,

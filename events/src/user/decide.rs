@@ -1,16 +1,22 @@
 //! What a user's command leads to. Every pair of state and command has its line here.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 
 use super::{
-    Account, ActivationCause, CreateUser, EndReason, LoginType, ProfileChange, Role, StartSession,
-    Status, User, UserCommand, UserError, UserEvent,
+    Account, ActivationCause, CreateUser, EndReason, LoginType, Membership, OpenSession,
+    ProfileChange, Role, Scope, SessionId, StartSession, Status, User, UserCommand, UserError,
+    UserEvent,
 };
 use crate::personal::Personal;
 
 /// Sessions that one user can have at once: each costs a little at every decision about the user. Who begins another
 /// loses the one that would end first.
 pub(super) const MOST_SESSIONS: usize = 200;
+/// API tokens that one user can have at once.
+pub(super) const MOST_TOKENS: usize = 200;
+/// API tokens are shown for a while after their end, so that their owner sees why something stopped working.
+pub(super) const TOKENS_KEPT: TimeDelta = TimeDelta::days(7);
 
 type Decision = Result<Vec<UserEvent>, UserError>;
 
@@ -30,7 +36,10 @@ pub(super) fn decide(user: &User, command: &UserCommand) -> Decision {
         (User::Live(account), command) => decide_live(account, command),
         (
             User::Deleted | User::Erased,
-            UserCommand::DeleteUser | UserCommand::EndSession { .. },
+            UserCommand::DeleteUser
+            | UserCommand::EndSession { .. }
+            | UserCommand::ExpireSession { .. }
+            | UserCommand::ForgetSessions { .. },
         ) => UNCHANGED,
         (User::Absent | User::Deleted | User::Erased, _) => Err(UserError::NotFound),
     }
@@ -47,6 +56,9 @@ fn decide_live(account: &Account, command: &UserCommand) -> Decision {
         UserCommand::SuspendUser => suspend(account),
         UserCommand::ActivateUser(cause) => activate(account, *cause),
         UserCommand::DeleteUser => happened(UserEvent::UserDeleted {}),
+        UserCommand::ChangePassword { scheme, revision } => {
+            change_password(account, scheme, *revision)
+        }
         UserCommand::RehashPassword { revision, .. } if !is_current(account, *revision) => {
             UNCHANGED
         }
@@ -54,14 +66,31 @@ fn decide_live(account: &Account, command: &UserCommand) -> Decision {
             scheme: scheme.clone(),
         }),
         UserCommand::StartSession(wish) => start_session(account, wish),
-        UserCommand::EndSession { session_id, .. }
-            if !account.sessions.contains_key(session_id) =>
-        {
-            UNCHANGED
+        UserCommand::EndSession { session_id, reason } => end_session(account, session_id, *reason),
+        UserCommand::ExpireSession { session_id, at } => expire_session(account, session_id, *at),
+        UserCommand::ForgetSessions { at } => Ok(forget_sessions(account, *at)),
+        UserCommand::JoinOrganization(id) if account.membership(*id).is_some() => {
+            Err(UserError::AlreadyMember)
         }
-        UserCommand::EndSession { session_id, reason } => happened(UserEvent::SessionEnded {
-            session_id: session_id.clone(),
-            reason: *reason,
+        UserCommand::JoinOrganization(id) => happened(UserEvent::OrganizationJoined {
+            organization_id: *id,
+        }),
+        UserCommand::LeaveOrganization(id) => {
+            member(account, *id)?;
+            happened(UserEvent::OrganizationLeft {
+                organization_id: *id,
+            })
+        }
+        UserCommand::AssignOrganizationRoles {
+            organization_id,
+            roles,
+        } if *roles == member(account, *organization_id)?.roles => UNCHANGED,
+        UserCommand::AssignOrganizationRoles {
+            organization_id,
+            roles,
+        } => happened(UserEvent::OrganizationRolesAssigned {
+            organization_id: *organization_id,
+            roles: roles.clone(),
         }),
     }
 }
@@ -129,6 +158,18 @@ fn is_current(account: &Account, revision: i64) -> bool {
     revision > 0 && revision == account.password_revision
 }
 
+fn change_password(account: &Account, scheme: &str, revision: i64) -> Decision {
+    if account.login_type != LoginType::Password {
+        return Err(UserError::HasNoPassword);
+    }
+    if !is_current(account, revision) {
+        return Err(UserError::CredentialsChanged);
+    }
+    happened(UserEvent::PasswordChanged {
+        scheme: scheme.to_owned(),
+    })
+}
+
 fn start_session(account: &Account, wish: &StartSession) -> Decision {
     if account.sessions.contains_key(&wish.session.id) {
         return Err(UserError::SessionExists);
@@ -140,34 +181,92 @@ fn start_session(account: &Account, wish: &StartSession) -> Decision {
         return Err(UserError::CredentialsChanged);
     }
     let mut events = activate(account, ActivationCause::Use)?;
-    events.extend(make_room(account, wish.at));
+    events.extend(forget_sessions(account, wish.at));
+    if OpenSession::from(&wish.session).is_token() {
+        let tokens = account.sessions.values().filter(|open| open.is_token());
+        if tokens.filter(|open| open.ends_at > wish.at).count() >= MOST_TOKENS {
+            return Err(UserError::TooManyTokens);
+        }
+    } else {
+        events.extend(make_room(account, wish.at));
+    }
     events.push(UserEvent::SessionStarted {
         session: wish.session.clone(),
+        token_name: wish.token_name.clone().map(Personal::Known),
     });
     Ok(events)
 }
 
-/// Sessions past their end go; and, if there are still too many, those that would end first.
-fn make_room(account: &Account, at: DateTime<Utc>) -> Vec<UserEvent> {
-    let (expired, mut lasting): (Vec<_>, Vec<_>) = account
+/// Sessions past their end go; tokens a while later.
+fn forget_sessions(account: &Account, at: DateTime<Utc>) -> Vec<UserEvent> {
+    let is_forgotten = |open: &OpenSession| {
+        let kept = if open.is_token() {
+            TOKENS_KEPT
+        } else {
+            TimeDelta::zero()
+        };
+        open.ends_at + kept <= at
+    };
+    let forgotten = account
         .sessions
         .iter()
-        .partition(|(_, ends_at)| **ends_at <= at);
-    let mut events = Vec::new();
-    if !expired.is_empty() {
-        let session_ids = expired.into_iter().map(|(id, _)| id.clone()).collect();
-        events.push(UserEvent::SessionsExpired { session_ids });
+        .filter(|(_, open)| is_forgotten(open));
+    let session_ids: Vec<SessionId> = forgotten.map(|(id, _)| id.clone()).collect();
+    if session_ids.is_empty() {
+        Vec::new()
+    } else {
+        vec![UserEvent::SessionsExpired { session_ids }]
     }
-    lasting.sort_by_key(|(_, ends_at)| **ends_at);
+}
+
+/// If there are too many sessions to begin another, those that would end first go.
+fn make_room(account: &Account, at: DateTime<Utc>) -> Vec<UserEvent> {
+    let mut lasting: Vec<_> = account
+        .sessions
+        .iter()
+        .filter(|(_, open)| !open.is_token() && open.ends_at > at)
+        .collect();
+    lasting.sort_by_key(|(_, open)| open.ends_at);
     let too_many = (lasting.len() + 1).saturating_sub(MOST_SESSIONS);
-    events.extend(
-        lasting
-            .into_iter()
-            .take(too_many)
-            .map(|(id, _)| UserEvent::SessionEnded {
-                session_id: id.clone(),
-                reason: EndReason::Superseded,
-            }),
-    );
-    events
+    let superseded = lasting.into_iter().take(too_many);
+    superseded
+        .map(|(id, _)| ended(id, EndReason::Superseded))
+        .collect()
+}
+
+/// Who signs out leaves the applications too, to which they had connected.
+fn end_session(account: &Account, session_id: &SessionId, reason: EndReason) -> Decision {
+    if !account.sessions.contains_key(session_id) {
+        return UNCHANGED;
+    }
+    let connections = account.sessions.iter().filter(|(id, open)| {
+        reason == EndReason::SignedOut
+            && open.scope == Scope::ApplicationConnect
+            && *id != session_id
+    });
+    let ids = std::iter::once(session_id).chain(connections.map(|(id, _)| id));
+    Ok(ids.map(|id| ended(id, reason)).collect())
+}
+
+fn expire_session(account: &Account, session_id: &SessionId, at: DateTime<Utc>) -> Decision {
+    match account.sessions.get(session_id) {
+        Some(open) if open.ends_at > at => happened(UserEvent::SessionShortened {
+            session_id: session_id.clone(),
+            ends_at: at,
+        }),
+        Some(_) | None => UNCHANGED,
+    }
+}
+
+fn ended(session_id: &SessionId, reason: EndReason) -> UserEvent {
+    UserEvent::SessionEnded {
+        session_id: session_id.clone(),
+        reason,
+    }
+}
+
+fn member(account: &Account, organization_id: Uuid) -> Result<&Membership, UserError> {
+    account
+        .membership(organization_id)
+        .ok_or(UserError::NotMember)
 }

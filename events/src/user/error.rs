@@ -29,6 +29,18 @@ pub enum UserError {
     /// Another session has this identifier.
     #[error("this session exists already")]
     SessionExists,
+    /// Tokens are refused, and never ended to make room: somebody relies on each.
+    #[error("the user has as many API tokens as one can have: delete one first")]
+    TooManyTokens,
+    /// Who signs in otherwise has no password to change.
+    #[error("the user does not sign in with a password")]
+    HasNoPassword,
+    /// The user is there already.
+    #[error("the user belongs to this organization already")]
+    AlreadyMember,
+    /// The user is not there.
+    #[error("the user does not belong to this organization")]
+    NotMember,
     /// The password was replaced while it was being verified.
     #[error("the password has changed meanwhile")]
     CredentialsChanged,

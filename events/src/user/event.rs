@@ -3,11 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    ActivationCause, EndReason, LoginType, Person, ProfileChange, Role, Session, SessionId, Status,
+    ActivationCause, EndReason, LoginType, OrganizationRole, Person, ProfileChange, Role, Session,
+    SessionId, Status, TokenName,
 };
 use crate::personal::{Personal, PersonalField};
 
@@ -51,15 +53,23 @@ pub enum UserEvent {
     UserDeleted {},
     /// The person was forgotten: the key to all personal data of this stream is destroyed.
     UserErased {},
+    /// The user has another password; all sessions and tokens ended.
+    PasswordChanged {
+        /// Algorithm and cost of its hash.
+        scheme: String,
+    },
     /// The password's hash was renewed under other parameters.
     PasswordRehashed {
         /// Algorithm and cost.
         scheme: String,
     },
-    /// The user signed in.
+    /// The user signed in, or made a token.
     SessionStarted {
         /// The session, its secret hashed.
         session: Session,
+        /// What the user calls the token.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token_name: Option<Personal<TokenName>>,
     },
     /// A session ended before its time.
     SessionEnded {
@@ -68,10 +78,34 @@ pub enum UserEvent {
         /// Why.
         reason: EndReason,
     },
+    /// A session was made to end earlier.
+    SessionShortened {
+        /// Which.
+        session_id: SessionId,
+        /// When it ends now.
+        ends_at: DateTime<Utc>,
+    },
     /// Sessions were found to be past their end.
     SessionsExpired {
         /// Which.
         session_ids: Vec<SessionId>,
+    },
+    /// The user came to belong to an organisation.
+    OrganizationJoined {
+        /// Which.
+        organization_id: Uuid,
+    },
+    /// The user belongs to an organisation no more.
+    OrganizationLeft {
+        /// Which.
+        organization_id: Uuid,
+    },
+    /// The user's roles in an organisation are now these.
+    OrganizationRolesAssigned {
+        /// Which.
+        organization_id: Uuid,
+        /// All of them.
+        roles: BTreeSet<OrganizationRole>,
     },
 }
 
@@ -90,10 +124,15 @@ impl UserEvent {
             Self::UserActivated { .. } => "UserActivated",
             Self::UserDeleted {} => "UserDeleted",
             Self::UserErased {} => "UserErased",
+            Self::PasswordChanged { .. } => "PasswordChanged",
             Self::PasswordRehashed { .. } => "PasswordRehashed",
             Self::SessionStarted { .. } => "SessionStarted",
             Self::SessionEnded { .. } => "SessionEnded",
+            Self::SessionShortened { .. } => "SessionShortened",
             Self::SessionsExpired { .. } => "SessionsExpired",
+            Self::OrganizationJoined { .. } => "OrganizationJoined",
+            Self::OrganizationLeft { .. } => "OrganizationLeft",
+            Self::OrganizationRolesAssigned { .. } => "OrganizationRolesAssigned",
         }
     }
 
@@ -102,15 +141,22 @@ impl UserEvent {
         match self {
             Self::UserCreated { person, .. } => Some(person),
             Self::ProfileChanged { change } => Some(change),
+            Self::SessionStarted { token_name, .. } => token_name
+                .as_mut()
+                .map(|name| name as &mut dyn PersonalField),
             Self::RolesAssigned { .. }
             | Self::UserSuspended {}
             | Self::UserActivated { .. }
             | Self::UserDeleted {}
             | Self::UserErased {}
+            | Self::PasswordChanged { .. }
             | Self::PasswordRehashed { .. }
-            | Self::SessionStarted { .. }
             | Self::SessionEnded { .. }
-            | Self::SessionsExpired { .. } => None,
+            | Self::SessionShortened { .. }
+            | Self::SessionsExpired { .. }
+            | Self::OrganizationJoined { .. }
+            | Self::OrganizationLeft { .. }
+            | Self::OrganizationRolesAssigned { .. } => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Account, Status, User, UserEvent};
+use super::{Account, Membership, OpenSession, Status, User, UserEvent};
 
 /// The user after `event`.
 pub(super) fn evolve(user: &mut User, event: &UserEvent) {
@@ -20,7 +20,7 @@ pub(super) fn evolve(user: &mut User, event: &UserEvent) {
                 login_type: *login_type,
                 status: *status,
                 roles: roles.clone(),
-                organizations: organizations.clone(),
+                organizations: organizations.iter().copied().map(Membership::new).collect(),
                 password_revision: i64::from(password_scheme.is_some()),
                 sessions: BTreeMap::new(),
             });
@@ -46,16 +46,48 @@ fn evolve_live(account: &mut Account, event: &UserEvent) {
         UserEvent::RolesAssigned { roles } => account.roles.clone_from(roles),
         UserEvent::UserSuspended {} => account.status = Status::Suspended,
         UserEvent::UserActivated { .. } => account.status = Status::Active,
+        UserEvent::PasswordChanged { .. } => {
+            account.password_revision += 1;
+            account.sessions.clear();
+        }
         UserEvent::PasswordRehashed { .. } => account.password_revision += 1,
-        UserEvent::SessionStarted { session } => {
-            account.sessions.insert(session.id.clone(), session.ends_at);
+        UserEvent::SessionStarted { session, .. } => {
+            let open = OpenSession::from(session);
+            account.sessions.insert(session.id.clone(), open);
         }
         UserEvent::SessionEnded { session_id, .. } => {
             account.sessions.remove(session_id);
         }
+        UserEvent::SessionShortened {
+            session_id,
+            ends_at,
+        } => {
+            if let Some(session) = account.sessions.get_mut(session_id) {
+                session.ends_at = *ends_at;
+            }
+        }
         UserEvent::SessionsExpired { session_ids } => {
             for id in session_ids {
                 account.sessions.remove(id);
+            }
+        }
+        UserEvent::OrganizationJoined { organization_id } => {
+            account
+                .organizations
+                .push(Membership::new(*organization_id));
+        }
+        UserEvent::OrganizationLeft { organization_id } => account
+            .organizations
+            .retain(|membership| membership.organization_id != *organization_id),
+        UserEvent::OrganizationRolesAssigned {
+            organization_id,
+            roles,
+        } => {
+            let mut memberships = account.organizations.iter_mut();
+            if let Some(membership) =
+                memberships.find(|membership| membership.organization_id == *organization_id)
+            {
+                membership.roles.clone_from(roles);
             }
         }
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{LoginType, Person, Role, SessionId, Status};
+use super::{LoginType, OrganizationRole, Person, Role, Scope, Session, SessionId, Status};
 use crate::personal::Personal;
 
 /// A user's life: not yet, now, no more, forgotten.
@@ -35,9 +35,74 @@ pub struct Account {
     /// Their roles in the whole service.
     pub roles: BTreeSet<Role>,
     /// The organisations that they belong to.
-    pub organizations: Vec<Uuid>,
+    pub organizations: Vec<Membership>,
     /// Counts the hashes that the vault has held: 0 for a user without password.
     pub password_revision: i64,
-    /// Sessions that have not ended, by when each ends at the latest.
-    pub sessions: BTreeMap<SessionId, DateTime<Utc>>,
+    /// Sessions that have not ended.
+    pub sessions: BTreeMap<SessionId, OpenSession>,
+}
+
+/// A user in an organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Which.
+    pub organization_id: Uuid,
+    /// The roles there, beyond being a member.
+    pub roles: BTreeSet<OrganizationRole>,
+}
+
+/// A session, as far as decisions need it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenSession {
+    /// How it came to be: API tokens are kept apart.
+    pub login_type: LoginType,
+    /// What it may be used for.
+    pub scope: Scope,
+    /// When it ends at the latest.
+    pub ends_at: DateTime<Utc>,
+}
+
+impl Account {
+    /// Whether they are one of those without whom nobody could manage the service.
+    #[must_use]
+    pub fn is_active_owner(&self) -> bool {
+        self.status == Status::Active && self.roles.contains(&Role::Owner)
+    }
+
+    /// The user's place in an organisation.
+    #[must_use]
+    pub fn membership(&self, organization_id: Uuid) -> Option<&Membership> {
+        self.organizations
+            .iter()
+            .find(|membership| membership.organization_id == organization_id)
+    }
+}
+
+impl OpenSession {
+    /// Whether it is an API token.
+    #[must_use]
+    pub fn is_token(&self) -> bool {
+        self.login_type == LoginType::Token
+    }
+}
+
+impl Membership {
+    /// A plain member.
+    #[must_use]
+    pub fn new(organization_id: Uuid) -> Self {
+        Self {
+            organization_id,
+            roles: BTreeSet::new(),
+        }
+    }
+}
+
+impl From<&Session> for OpenSession {
+    fn from(session: &Session) -> Self {
+        Self {
+            login_type: session.login_type,
+            scope: session.scope,
+            ends_at: session.ends_at,
+        }
+    }
 }

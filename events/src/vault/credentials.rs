@@ -25,6 +25,11 @@ pub enum VaultWrite {
         /// Counts the subject's hashes, from 1.
         revision: i64,
     },
+    /// No password hash any more, for a subject who is gone.
+    NoPassword {
+        /// Whose.
+        subject: Uuid,
+    },
 }
 
 /// A stored password hash.
@@ -50,7 +55,8 @@ pub async fn credential(
         .await
 }
 
-/// Writes the keys and the password hashes in one statement, if there are any.
+/// Writes the keys and the password hashes in one statement, if there are any. Who is gone does not come back: within a
+/// batch, having no password outlasts any.
 pub(crate) async fn write(
     conn: &mut PgConnection,
     writes: &[VaultWrite],
@@ -58,6 +64,7 @@ pub(crate) async fn write(
 ) -> sqlx::Result<()> {
     let mut keys = (Vec::new(), Vec::new(), Vec::new());
     let mut hashes = (Vec::new(), Vec::new(), Vec::new());
+    let mut gone = Vec::new();
     for write in writes {
         match write {
             VaultWrite::Key { subject, wrapped } => {
@@ -74,16 +81,20 @@ pub(crate) async fn write(
                 hashes.1.push(hash.as_str());
                 hashes.2.push(*revision);
             }
+            VaultWrite::NoPassword { subject } => gone.push(*subject),
         }
     }
-    if !keys.0.is_empty() || !hashes.0.is_empty() {
+    if !writes.is_empty() {
         sqlx::query(
             "WITH keys AS (
                  INSERT INTO vault.subject_keys (subject_id, master_key_id, wrapped, created_at)
                  SELECT *, $7::timestamptz FROM UNNEST($1::uuid[], $2::text[], $3::bytea[]))
+             , gone AS (
+                 DELETE FROM vault.credentials WHERE subject_id = ANY($8))
              INSERT INTO vault.credentials (subject_id, password_hash, revision, changed_at)
              SELECT DISTINCT ON (subject_id) subject_id, password_hash, revision, $7::timestamptz
                FROM UNNEST($4::uuid[], $5::text[], $6::bigint[]) AS hashes (subject_id, password_hash, revision)
+              WHERE subject_id <> ALL($8)
               ORDER BY subject_id, revision DESC
                  ON CONFLICT (subject_id) DO UPDATE
                 SET password_hash = excluded.password_hash, revision = excluded.revision
@@ -96,6 +107,7 @@ pub(crate) async fn write(
         .bind(hashes.1)
         .bind(hashes.2)
         .bind(now)
+        .bind(gone)
         .execute(conn)
         .await?;
     }
@@ -107,6 +119,7 @@ impl std::fmt::Debug for VaultWrite {
         let (kind, subject) = match self {
             Self::Key { subject, .. } => ("Key", subject),
             Self::PasswordHash { subject, .. } => ("PasswordHash", subject),
+            Self::NoPassword { subject } => ("NoPassword", subject),
         };
         write!(formatter, "{kind}({subject})")
     }

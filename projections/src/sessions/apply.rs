@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rollcall_events::{
-    Event, Recorded,
-    user::{Session, SessionId, UserEvent},
+    Event, Personal, Recorded,
+    user::{Session, SessionId, TokenName, UserEvent},
 };
 use uuid::Uuid;
 
@@ -17,6 +17,8 @@ pub struct SessionRows {
     pub(super) ended: BTreeSet<SessionId>,
     /// Users all of whose sessions end.
     pub(super) gone: BTreeSet<Uuid>,
+    /// Sessions that were there, whose they are, and when they end now.
+    pub(super) shortened: BTreeMap<SessionId, (Uuid, DateTime<Utc>)>,
     /// By user too: if two users ever begin one session, both rows are written, and the database refuses them.
     pub(super) started: BTreeMap<(SessionId, Uuid), SessionRow>,
 }
@@ -26,8 +28,12 @@ pub(super) fn apply(rows: &mut SessionRows, recorded: &Recorded) {
         return;
     };
     match event {
-        UserEvent::SessionStarted { session } => {
-            let row = started(recorded.stream, session, recorded.recorded_at);
+        UserEvent::SessionStarted {
+            session,
+            token_name,
+        } => {
+            let name = token_name.as_ref().and_then(Personal::known);
+            let row = started(recorded.stream, session, name, recorded.recorded_at);
             rows.started
                 .insert((session.id.clone(), recorded.stream), row);
         }
@@ -37,22 +43,37 @@ pub(super) fn apply(rows: &mut SessionRows, recorded: &Recorded) {
                 end(rows, id, recorded.stream);
             }
         }
-        UserEvent::UserDeleted {} | UserEvent::UserErased {} => end_all(rows, recorded.stream),
+        UserEvent::SessionShortened {
+            session_id,
+            ends_at,
+        } => shorten(rows, session_id, recorded.stream, *ends_at),
+        UserEvent::UserDeleted {}
+        | UserEvent::UserErased {}
+        | UserEvent::PasswordChanged { .. } => end_all(rows, recorded.stream),
         UserEvent::UserCreated { .. }
         | UserEvent::ProfileChanged { .. }
         | UserEvent::RolesAssigned { .. }
         | UserEvent::UserSuspended {}
         | UserEvent::UserActivated { .. }
-        | UserEvent::PasswordRehashed { .. } => {}
+        | UserEvent::PasswordRehashed { .. }
+        | UserEvent::OrganizationJoined { .. }
+        | UserEvent::OrganizationLeft { .. }
+        | UserEvent::OrganizationRolesAssigned { .. } => {}
     }
 }
 
-fn started(user_id: Uuid, session: &Session, created_at: DateTime<Utc>) -> SessionRow {
+fn started(
+    user_id: Uuid,
+    session: &Session,
+    token_name: Option<&TokenName>,
+    created_at: DateTime<Utc>,
+) -> SessionRow {
     SessionRow {
         id: session.id.clone(),
         user_id,
         secret_sha256: session.secret_sha256,
         login_type: session.login_type,
+        token_name: token_name.map(|name| name.as_str().to_owned()),
         scope: session.scope,
         lifetime_s: session.lifetime_s,
         created_at,
@@ -64,12 +85,23 @@ fn started(user_id: Uuid, session: &Session, created_at: DateTime<Utc>) -> Sessi
 /// A session that began in this batch was never written, and is simply dropped.
 fn end(rows: &mut SessionRows, id: &SessionId, user: Uuid) {
     if rows.started.remove(&(id.clone(), user)).is_none() {
+        rows.shortened.remove(id);
         rows.ended.insert(id.clone());
+    }
+}
+
+fn shorten(rows: &mut SessionRows, id: &SessionId, user: Uuid, ends_at: DateTime<Utc>) {
+    if let Some(row) = rows.started.get_mut(&(id.clone(), user)) {
+        row.expires_at = row.expires_at.min(ends_at);
+        row.ends_at = ends_at;
+    } else {
+        rows.shortened.insert(id.clone(), (user, ends_at));
     }
 }
 
 fn end_all(rows: &mut SessionRows, user: Uuid) {
     rows.started.retain(|_, session| session.user_id != user);
+    rows.shortened.retain(|_, (owner, _)| *owner != user);
     rows.gone.insert(user);
 }
 

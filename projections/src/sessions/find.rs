@@ -31,6 +31,7 @@ pub async fn find(
               , sessions.user_id
               , sessions.secret_sha256
               , sessions.login_type AS session_login_type
+              , sessions.token_name
               , sessions.scope
               , sessions.lifetime_s
               , sessions.created_at AS session_created_at
@@ -47,6 +48,7 @@ pub async fn find(
               , users.login_type
               , users.roles
               , users.organization_ids
+              , users.organization_roles
               , users.created_at
               , users.updated_at
               , users.deleted_at

@@ -18,6 +18,8 @@ pub struct SessionRow {
     pub secret_sha256: SecretHash,
     /// How the user proved who they are.
     pub login_type: LoginType,
+    /// What its owner calls it, if it is an API token.
+    pub token_name: Option<String>,
     /// What it may be used for.
     pub scope: Scope,
     /// How long it lasts without use, in seconds.
@@ -38,6 +40,7 @@ impl FromRow<'_, PgRow> for SessionRow {
             user_id: row.try_get("user_id")?,
             secret_sha256: SecretHash(row.try_get("secret_sha256")?),
             login_type: named(row, "session_login_type", LoginType::parse)?,
+            token_name: row.try_get("token_name")?,
             scope: named(row, "scope", Scope::parse)?,
             lifetime_s: row.try_get("lifetime_s")?,
             created_at: row.try_get("session_created_at")?,

@@ -1,5 +1,6 @@
 //! The rows of `read.sessions`, written.
 
+use chrono::{DateTime, Utc};
 use rollcall_events::user::SessionId;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -13,21 +14,33 @@ use crate::columns::column;
 pub(super) async fn write(conn: &mut PgConnection, rows: &SessionRows) -> sqlx::Result<()> {
     let ended: Vec<&str> = rows.ended.iter().map(|SessionId(id)| id.as_str()).collect();
     let gone: Vec<Uuid> = rows.gone.iter().copied().collect();
+    let (shortened, ends_at): (Vec<&str>, Vec<DateTime<Utc>>) = rows
+        .shortened
+        .iter()
+        .map(|(SessionId(id), (_, ends_at))| (id.as_str(), *ends_at))
+        .unzip();
     let rows: Vec<&SessionRow> = rows.started.values().collect();
-    if ended.is_empty() && gone.is_empty() && rows.is_empty() {
+    if ended.is_empty() && gone.is_empty() && shortened.is_empty() && rows.is_empty() {
         return Ok(());
     }
     sqlx::query(
         "WITH ended AS (
              DELETE FROM read.sessions
-              WHERE id = ANY ($10)
-                 OR user_id = ANY ($11)
+              WHERE id = ANY ($11)
+                 OR user_id = ANY ($12)
              RETURNING id)
+         , shortened AS (
+             UPDATE read.sessions
+                SET expires_at = least(sessions.expires_at, earlier.ends_at)
+                  , ends_at = earlier.ends_at
+               FROM UNNEST($13::text[], $14::timestamptz[]) AS earlier (id, ends_at)
+              WHERE sessions.id = earlier.id)
          INSERT INTO read.sessions
               ( id
               , user_id
               , secret_sha256
               , login_type
+              , token_name
               , scope
               , lifetime_s
               , created_at
@@ -41,10 +54,11 @@ pub(super) async fn write(conn: &mut PgConnection, rows: &SessionRows) -> sqlx::
               , $3::bytea[]
               , $4::text[]
               , $5::text[]
-              , $6::bigint[]
-              , $7::timestamptz[]
+              , $6::text[]
+              , $7::bigint[]
               , $8::timestamptz[]
               , $9::timestamptz[]
+              , $10::timestamptz[]
               ) AS started
           WHERE (SELECT count(*) FROM ended) >= 0",
     )
@@ -52,6 +66,7 @@ pub(super) async fn write(conn: &mut PgConnection, rows: &SessionRows) -> sqlx::
     .bind(column(&rows, |row| row.user_id))
     .bind(column(&rows, |row| row.secret_sha256.0.as_slice()))
     .bind(column(&rows, |row| row.login_type.name()))
+    .bind(column(&rows, |row| row.token_name.as_deref()))
     .bind(column(&rows, |row| row.scope.name()))
     .bind(column(&rows, |row| row.lifetime_s))
     .bind(column(&rows, |row| row.created_at))
@@ -59,6 +74,8 @@ pub(super) async fn write(conn: &mut PgConnection, rows: &SessionRows) -> sqlx::
     .bind(column(&rows, |row| row.ends_at))
     .bind(ended)
     .bind(gone)
+    .bind(shortened)
+    .bind(ends_at)
     .execute(conn)
     .await?;
     Ok(())

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rollcall_events::{
     Claim, Event, Personal, Recorded,
-    user::{Person, ProfileChange, Role, Status, UserEvent},
+    user::{OrganizationRole, Person, ProfileChange, Role, Status, UserEvent},
 };
 use uuid::Uuid;
 
-use super::UserRow;
+use super::{RoleAt, UserRow};
 
 /// The rows that a batch touches: as they were, and as they have become.
 #[derive(Debug, Default)]
@@ -108,10 +108,15 @@ fn changes_row(event: &UserEvent) -> bool {
         | UserEvent::UserSuspended {}
         | UserEvent::UserActivated { .. }
         | UserEvent::UserDeleted {}
-        | UserEvent::UserErased {} => true,
-        UserEvent::PasswordRehashed { .. }
+        | UserEvent::UserErased {}
+        | UserEvent::OrganizationJoined { .. }
+        | UserEvent::OrganizationLeft { .. }
+        | UserEvent::OrganizationRolesAssigned { .. } => true,
+        UserEvent::PasswordChanged { .. }
+        | UserEvent::PasswordRehashed { .. }
         | UserEvent::SessionStarted { .. }
         | UserEvent::SessionEnded { .. }
+        | UserEvent::SessionShortened { .. }
         | UserEvent::SessionsExpired { .. } => false,
     }
 }
@@ -142,6 +147,7 @@ fn created(recorded: &Recorded, event: &UserEvent) -> Option<UserRow> {
         login_type: *login_type,
         roles: roles.iter().copied().collect(),
         organization_ids: organizations.clone(),
+        organization_roles: Vec::new(),
         created_at: recorded.recorded_at,
         updated_at: recorded.recorded_at,
         deleted_at: None,
@@ -162,12 +168,40 @@ fn change(row: &mut UserRow, event: &UserEvent) {
             row.deleted_at.get_or_insert(row.updated_at);
             forget_person(row);
         }
+        UserEvent::OrganizationJoined { organization_id } => {
+            row.organization_ids.push(*organization_id);
+        }
+        UserEvent::OrganizationLeft { organization_id } => {
+            row.organization_ids.retain(|id| id != organization_id);
+            row.organization_roles
+                .retain(|held| held.organization_id != *organization_id);
+        }
+        UserEvent::OrganizationRolesAssigned {
+            organization_id,
+            roles,
+        } => assign_roles_at(row, *organization_id, roles),
         UserEvent::UserCreated { .. }
+        | UserEvent::PasswordChanged { .. }
         | UserEvent::PasswordRehashed { .. }
         | UserEvent::SessionStarted { .. }
         | UserEvent::SessionEnded { .. }
+        | UserEvent::SessionShortened { .. }
         | UserEvent::SessionsExpired { .. } => {}
     }
+}
+
+/// In the organisations' order of joining, so that the order of the events shows nowhere.
+fn assign_roles_at(row: &mut UserRow, organization_id: Uuid, roles: &BTreeSet<OrganizationRole>) {
+    row.organization_roles
+        .retain(|held| held.organization_id != organization_id);
+    row.organization_roles
+        .extend(roles.iter().map(|role| RoleAt {
+            role: *role,
+            organization_id,
+        }));
+    let joined = |id| row.organization_ids.iter().position(|known| *known == id);
+    row.organization_roles
+        .sort_by_key(|held| (joined(held.organization_id), held.role));
 }
 
 fn change_profile(row: &mut UserRow, change: &Personal<ProfileChange>) {

@@ -18,6 +18,7 @@ pub async fn by_id(executor: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Opti
               , users.login_type
               , users.roles
               , users.organization_ids
+              , users.organization_roles
               , users.created_at
               , users.updated_at
               , users.deleted_at
@@ -47,6 +48,7 @@ pub async fn by_username(
               , users.login_type
               , users.roles
               , users.organization_ids
+              , users.organization_roles
               , users.created_at
               , users.updated_at
               , users.deleted_at
@@ -76,6 +78,7 @@ pub async fn by_email(
               , users.login_type
               , users.roles
               , users.organization_ids
+              , users.organization_roles
               , users.created_at
               , users.updated_at
               , users.deleted_at

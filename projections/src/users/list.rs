@@ -113,6 +113,7 @@ fn select(request: &ListRequest) -> QueryAs<'static, Postgres, Listed, PgArgumen
               , login_type
               , roles
               , organization_ids
+              , organization_roles
               , created_at
               , updated_at
               , deleted_at

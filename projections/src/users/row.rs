@@ -1,7 +1,9 @@
 //! One user, as the read model has it.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
-use rollcall_events::user::{LoginType, Role, Status};
+use rollcall_events::user::{LoginType, OrganizationRole, Role, Status};
 use sqlx::{FromRow, Row, postgres::PgRow};
 use uuid::Uuid;
 
@@ -30,12 +32,42 @@ pub struct UserRow {
     pub roles: Vec<Role>,
     /// The organisations that the user belongs to.
     pub organization_ids: Vec<Uuid>,
+    /// The roles that the user has there.
+    pub organization_roles: Vec<RoleAt>,
     /// When the user came to be.
     pub created_at: DateTime<Utc>,
     /// When the row last changed.
     pub updated_at: DateTime<Utc>,
     /// When the user went. The row stays, so that identifiers keep meaning something.
     pub deleted_at: Option<DateTime<Utc>>,
+}
+
+/// A role in an organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoleAt {
+    /// The role.
+    pub role: OrganizationRole,
+    /// Where.
+    pub organization_id: Uuid,
+}
+
+/// As the first generation of the API spells it: `organization-admin:<id>`.
+impl fmt::Display for RoleAt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.role.name(), self.organization_id)
+    }
+}
+
+impl RoleAt {
+    /// Reads what [`Display`](fmt::Display) writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (role, organization_id) = text.split_once(':')?;
+        Some(Self {
+            role: OrganizationRole::parse(role)?,
+            organization_id: organization_id.parse().ok()?,
+        })
+    }
 }
 
 /// A user, with what is known of their coming by.
@@ -78,6 +110,7 @@ impl FromRow<'_, PgRow> for UserRow {
             login_type: named(row, "login_type", LoginType::parse)?,
             roles: all_named(row, "roles", Role::parse)?,
             organization_ids: row.try_get("organization_ids")?,
+            organization_roles: all_named(row, "organization_roles", RoleAt::parse)?,
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
             deleted_at: row.try_get("deleted_at")?,

@@ -4,7 +4,7 @@ use rollcall_events::user::Role;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{UserRow, apply::UserRows};
+use super::{RoleAt, UserRow, apply::UserRows};
 use crate::columns::column;
 
 pub(super) async fn read(conn: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Result<UserRows> {
@@ -22,6 +22,7 @@ pub(super) async fn read(conn: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Resul
               , login_type
               , roles
               , organization_ids
+              , organization_roles
               , created_at
               , updated_at
               , deleted_at
@@ -78,6 +79,7 @@ async fn upsert(conn: &mut PgConnection, rows: &[&UserRow]) -> sqlx::Result<()> 
               , login_type
               , roles
               , organization_ids
+              , organization_roles
               , created_at
               , updated_at
               , deleted_at
@@ -95,17 +97,18 @@ async fn upsert(conn: &mut PgConnection, rows: &[&UserRow]) -> sqlx::Result<()> 
               , login_type
               , string_to_array(roles, ',')
               , string_to_array(organization_ids, ',')::uuid[]
+              , string_to_array(organization_roles, ',')
               , created_at
               , updated_at
               , deleted_at
            FROM UNNEST
               ( $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[]
               , $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]
-              , $14::timestamptz[], $15::timestamptz[], $16::timestamptz[]
+              , $14::text[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[]
               ) AS changed
               ( id, version, username, username_key, email, email_key
               , name, name_key, avatar_url, status, login_type, roles, organization_ids
-              , created_at, updated_at, deleted_at
+              , organization_roles, created_at, updated_at, deleted_at
               )
              ON CONFLICT (id) DO UPDATE
             SET version = excluded.version
@@ -120,6 +123,7 @@ async fn upsert(conn: &mut PgConnection, rows: &[&UserRow]) -> sqlx::Result<()> 
               , login_type = excluded.login_type
               , roles = excluded.roles
               , organization_ids = excluded.organization_ids
+              , organization_roles = excluded.organization_roles
               , created_at = excluded.created_at
               , updated_at = excluded.updated_at
               , deleted_at = excluded.deleted_at",
@@ -140,6 +144,9 @@ async fn upsert(conn: &mut PgConnection, rows: &[&UserRow]) -> sqlx::Result<()> 
     }))
     .bind(column(rows, |row| {
         joined(&row.organization_ids, Uuid::to_string)
+    }))
+    .bind(column(rows, |row| {
+        joined(&row.organization_roles, RoleAt::to_string)
     }))
     .bind(column(rows, |row| row.created_at))
     .bind(column(rows, |row| row.updated_at))

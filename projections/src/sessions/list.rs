@@ -1,0 +1,132 @@
+//! The sessions and tokens of users, to be looked at.
+
+use chrono::{DateTime, Utc};
+use rollcall_events::user::SessionId;
+use sqlx::{FromRow, PgExecutor};
+use uuid::Uuid;
+
+use super::SessionRow;
+
+/// A session with its use, and the name of the user whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct ListedSession {
+    /// The session.
+    #[sqlx(flatten)]
+    pub session: SessionRow,
+    /// Absent for one that was never used.
+    pub last_used: Option<DateTime<Utc>>,
+    /// Absent for who was erased.
+    pub username: Option<String>,
+}
+
+/// The session of that user and identifier, be it past its end or not.
+pub async fn one(
+    executor: impl PgExecutor<'_>,
+    user_id: Uuid,
+    id: &SessionId,
+) -> sqlx::Result<Option<ListedSession>> {
+    sqlx::query_as(
+        "SELECT sessions.id AS session_id
+              , sessions.user_id
+              , sessions.secret_sha256
+              , sessions.login_type AS session_login_type
+              , sessions.token_name
+              , sessions.scope
+              , sessions.lifetime_s
+              , sessions.created_at AS session_created_at
+              , sessions.expires_at
+              , sessions.ends_at
+              , use.last_used
+              , users.username
+           FROM read.sessions
+           JOIN read.users ON users.id = sessions.user_id
+           LEFT JOIN live.session_activity AS use ON use.session_id = sessions.id
+          WHERE sessions.id = $1 AND sessions.user_id = $2",
+    )
+    .bind(&id.0)
+    .bind(user_id)
+    .fetch_optional(executor)
+    .await
+}
+
+/// The API token of that user and name, be it past its end or not.
+pub async fn token_named(
+    executor: impl PgExecutor<'_>,
+    user_id: Uuid,
+    name: &str,
+) -> sqlx::Result<Option<ListedSession>> {
+    sqlx::query_as(
+        "SELECT sessions.id AS session_id
+              , sessions.user_id
+              , sessions.secret_sha256
+              , sessions.login_type AS session_login_type
+              , sessions.token_name
+              , sessions.scope
+              , sessions.lifetime_s
+              , sessions.created_at AS session_created_at
+              , sessions.expires_at
+              , sessions.ends_at
+              , use.last_used
+              , users.username
+           FROM read.sessions
+           JOIN read.users ON users.id = sessions.user_id
+           LEFT JOIN live.session_activity AS use ON use.session_id = sessions.id
+          WHERE sessions.user_id = $1 AND sessions.token_name = $2",
+    )
+    .bind(user_id)
+    .bind(name)
+    .fetch_optional(executor)
+    .await
+}
+
+/// API tokens, of that user or of everybody, the oldest first; those past their end at `now` if `with_expired`.
+pub async fn tokens(
+    executor: impl PgExecutor<'_>,
+    user_id: Option<Uuid>,
+    with_expired: bool,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<ListedSession>> {
+    sqlx::query_as(
+        "SELECT sessions.id AS session_id
+              , sessions.user_id
+              , sessions.secret_sha256
+              , sessions.login_type AS session_login_type
+              , sessions.token_name
+              , sessions.scope
+              , sessions.lifetime_s
+              , sessions.created_at AS session_created_at
+              , sessions.expires_at
+              , sessions.ends_at
+              , use.last_used
+              , users.username
+           FROM read.sessions
+           JOIN read.users ON users.id = sessions.user_id
+           LEFT JOIN live.session_activity AS use ON use.session_id = sessions.id
+          WHERE sessions.login_type = 'token'
+            AND ($1::uuid IS NULL OR sessions.user_id = $1)
+            AND ($2::boolean OR sessions.expires_at > $3)
+          ORDER BY sessions.created_at, sessions.id",
+    )
+    .bind(user_id)
+    .bind(with_expired)
+    .bind(now)
+    .persistent(false)
+    .fetch_all(executor)
+    .await
+}
+
+/// Users who have sessions that ended before then: at most `limit`.
+pub async fn users_with_ended(
+    executor: impl PgExecutor<'_>,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "SELECT DISTINCT user_id
+           FROM (SELECT user_id FROM read.sessions WHERE ends_at < $1 ORDER BY ends_at LIMIT $2) AS ended",
+    )
+    .bind(before)
+    .bind(limit)
+    .fetch_all(executor)
+    .await
+}
