@@ -11,6 +11,7 @@ mod health;
 pub mod normalize_path;
 mod oauth2_callback;
 mod observe;
+pub mod path;
 mod patience;
 pub mod query;
 pub mod request_context;

@@ -9,5 +9,6 @@ pub mod config;
 pub mod database;
 pub mod http;
 pub mod logging;
+pub mod permissions;
 pub mod postgres;
 pub mod upkeep;

@@ -7,7 +7,7 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_events::{
     Actor, Metadata,
-    user::{ActivationCause, LoginType, Role, Status, UserCommand},
+    user::{ActivationCause, LoginType, Membership, Status, UserCommand},
 };
 use rollcall_projections::{
     sessions::{self, KnownSession},
@@ -24,6 +24,7 @@ use crate::{
     app::{App, AppState},
     auth::Token,
     command_bus::CommandError,
+    permissions::{Action, Object, Subject},
 };
 
 /// A session's use is noted at most this often.
@@ -45,29 +46,39 @@ impl Caller {
         &self.session.user
     }
 
-    /// Whether they hold any of these roles.
+    /// The caller, as permissions see them.
     #[must_use]
-    pub fn has_any(&self, roles: &[Role]) -> bool {
-        roles
-            .iter()
-            .any(|role| self.user().row.roles.contains(role))
+    pub fn subject(&self) -> Subject {
+        let row = &self.user().row;
+        let organizations = row.organization_ids.iter().copied();
+        Subject {
+            user: row.id,
+            roles: row.roles.clone(),
+            memberships: organizations.map(Membership::new).collect(),
+            scope: self.session.session.scope,
+        }
     }
 
-    /// Whether they may see users other than themselves.
+    /// Whether they may do this.
     #[must_use]
-    pub fn may_see_everybody(&self) -> bool {
-        self.has_any(&[
-            Role::Owner,
-            Role::UserAdmin,
-            Role::Auditor,
-            Role::TemplateAdmin,
-        ])
+    pub fn may(&self, action: Action, object: &Object) -> bool {
+        self.subject().may(action, object)
     }
 
-    /// Whether they may create users.
-    #[must_use]
-    pub fn may_create_users(&self) -> bool {
-        self.has_any(&[Role::Owner, Role::UserAdmin])
+    /// Refuses by a 403 what they may not do.
+    pub fn require(&self, action: Action, object: &Object) -> Result<(), Refusal> {
+        if self.may(action, object) {
+            Ok(())
+        } else {
+            Err(Refusal::forbidden())
+        }
+    }
+
+    /// Refuses by a 404 what they may not do: where clients expect that, or where what there is to do it to is none of
+    /// the caller's business.
+    pub fn require_or_hide(&self, action: Action, object: &Object) -> Result<(), Refusal> {
+        self.require(action, object)
+            .map_err(|_| Refusal::not_found())
     }
 
     /// The metadata of a command that they give.

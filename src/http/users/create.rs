@@ -29,6 +29,7 @@ use crate::{
         body::JsonBody,
         caller::Caller,
     },
+    permissions::{Action, Object},
 };
 
 /// The user to be created, as either generation of clients says it.
@@ -62,9 +63,7 @@ pub async fn create(
     caller: Caller,
     body: axum::extract::Request,
 ) -> Result<Response, Refusal> {
-    if !caller.may_create_users() {
-        return Err(Refusal::forbidden());
-    }
+    caller.require(Action::Create, &Object::any_user())?;
     let JsonBody(request) = JsonBody::<Request>::from_request(body, &app).await?;
     if request.service_account {
         return Err(no_service_accounts());
@@ -215,10 +214,8 @@ fn may_create(app: &App, caller: &Caller, wish: &Wish) -> Result<(), Refusal> {
             "Password authentication is disabled, so no user can have a password.",
         ));
     }
-    // A user admin makes members; whom else to trust, owners say.
-    let is_allowed =
-        caller.has_any(&[Role::Owner]) || wish.roles.iter().all(|role| *role == Role::Member);
-    if is_allowed {
+    let subject = caller.subject();
+    if wish.roles.iter().all(|role| subject.may_assign(*role)) {
         Ok(())
     } else {
         Err(Refusal::forbidden())

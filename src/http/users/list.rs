@@ -27,6 +27,7 @@ use crate::{
         go_json,
         query::{Invalid, Parameters},
     },
+    permissions::{Action, Object},
 };
 
 /// A list of more is streamed.
@@ -87,7 +88,7 @@ fn read(caller: &Caller, query: Option<&str>) -> Result<ListRequest, Refusal> {
     let limit = parameters.non_negative("limit");
     let offset = parameters.non_negative("offset");
     parameters.finish()?;
-    let visible_to = if caller.may_see_everybody() {
+    let visible_to = if caller.may(Action::Read, &Object::any_user()) {
         Visibility::All
     } else {
         Visibility::Only(caller.user().row.id)

@@ -1,0 +1,36 @@
+//! The user whom a path names, by id, by username, or oneself by `me`.
+
+use rollcall_projections::users::{FoundUser, find};
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    http::{answer::Refusal, caller::Caller},
+    permissions::{Action, Object},
+};
+
+/// The user, deleted ones too, unless the caller may not see them: that is a 404 like a user who never was.
+pub async fn target(app: &App, caller: &Caller, user: &str) -> Result<FoundUser, Refusal> {
+    let found = find(app, caller, user)
+        .await?
+        .ok_or_else(Refusal::not_found)?;
+    caller.require_or_hide(Action::Read, &Object::user(found.row.id))?;
+    Ok(found)
+}
+
+/// By id, deleted users too; by name, the living.
+async fn find(app: &App, caller: &Caller, user: &str) -> Result<Option<FoundUser>, Refusal> {
+    if user == "me" {
+        return Ok(Some(caller.user().clone()));
+    }
+    // Only the hyphenated form is an id: 32 hexadecimal digits are a good username.
+    if user.len() == 36
+        && let Ok(id) = Uuid::parse_str(user)
+    {
+        return Ok(find::by_id(&app.pool, id).await?);
+    }
+    if user.contains('\0') {
+        return Ok(None);
+    }
+    Ok(find::by_username(&app.pool, &user.to_ascii_lowercase()).await?)
+}
