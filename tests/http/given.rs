@@ -54,8 +54,14 @@ pub async fn member(app: &TestApp, owner: &Client, username: &str) -> (Uuid, Cli
 /// A user with this role, signed in.
 pub async fn with_role(app: &TestApp, owner: &Client, username: &str, role: Role) -> Client {
     let (id, client) = member(app, owner, username).await;
-    app.command(id, UserCommand::AssignRoles(BTreeSet::from([role])))
-        .await;
+    app.command(
+        id,
+        UserCommand::AssignRoles {
+            roles: BTreeSet::from([role]),
+            from: None,
+        },
+    )
+    .await;
     client
 }
 

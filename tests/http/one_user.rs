@@ -109,6 +109,13 @@ async fn a_role_counts_from_the_next_request_on() {
     assert_eq!(auditor.get("/api/v2/users/ada").await.status, 200);
     let me = auditor.get(ME).await;
     let id = me.json["id"].as_str().unwrap().parse().unwrap();
-    app.command(id, UserCommand::AssignRoles([].into())).await;
+    app.command(
+        id,
+        UserCommand::AssignRoles {
+            roles: [].into(),
+            from: None,
+        },
+    )
+    .await;
     assert_eq!(auditor.get("/api/v2/users/ada").await.status, 404);
 }

@@ -180,7 +180,7 @@ impl World {
                 name.map(|name| NAMES[name]),
                 display_name.map(|name| DISPLAY_NAMES[name]),
             ),
-            Step::Roles { roles } => UserCommand::AssignRoles(roles.clone()),
+            Step::Roles { roles } => UserCommand::AssignRoles { roles: roles.clone(), from: None },
             Step::Suspend => UserCommand::SuspendUser,
             Step::Activate { cause } => UserCommand::ActivateUser(*cause),
             Step::Delete | Step::Swap { .. } => UserCommand::DeleteUser,

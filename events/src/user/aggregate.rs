@@ -67,7 +67,7 @@ impl EventSourced for User {
                 let username = change.username.iter();
                 username.map(|name| Claim::Username(name.key())).collect()
             }
-            UserCommand::AssignRoles(roles) if !roles.contains(&Role::Owner) => {
+            UserCommand::AssignRoles { roles, .. } if !roles.contains(&Role::Owner) => {
                 self.to_be_succeeded()
             }
             UserCommand::DeleteUser => self.to_be_succeeded(),
@@ -76,7 +76,7 @@ impl EventSourced for User {
                 name.map(|name| Claim::TokenName(name.as_str().to_owned()))
                     .collect()
             }
-            UserCommand::AssignRoles(_)
+            UserCommand::AssignRoles { .. }
             | UserCommand::SuspendUser
             | UserCommand::ActivateUser(_)
             | UserCommand::ChangePassword { .. }

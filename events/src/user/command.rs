@@ -18,7 +18,12 @@ pub enum UserCommand {
     /// Change what is given of the profile.
     ChangeProfile(ProfileChange),
     /// Hold exactly these roles.
-    AssignRoles(BTreeSet<Role>),
+    AssignRoles {
+        /// All of them.
+        roles: BTreeSet<Role>,
+        /// The roles that they replace, if the right to do so was judged by these: others want a new judgement.
+        from: Option<BTreeSet<Role>>,
+    },
     /// Keep the user out.
     SuspendUser,
     /// Let the user in (again).

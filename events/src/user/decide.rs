@@ -49,8 +49,11 @@ fn decide_live(account: &Account, command: &UserCommand) -> Decision {
     match command {
         UserCommand::CreateUser(_) => Err(UserError::AlreadyExists),
         UserCommand::ChangeProfile(change) => change_profile(account, change),
-        UserCommand::AssignRoles(roles) if *roles == account.roles => UNCHANGED,
-        UserCommand::AssignRoles(roles) => happened(UserEvent::RolesAssigned {
+        UserCommand::AssignRoles {
+            from: Some(from), ..
+        } if *from != account.roles => Err(UserError::RolesChanged),
+        UserCommand::AssignRoles { roles, .. } if *roles == account.roles => UNCHANGED,
+        UserCommand::AssignRoles { roles, .. } => happened(UserEvent::RolesAssigned {
             roles: roles.clone(),
         }),
         UserCommand::SuspendUser => suspend(account),

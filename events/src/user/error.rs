@@ -41,6 +41,9 @@ pub enum UserError {
     /// The user is not there.
     #[error("the user does not belong to this organization")]
     NotMember,
+    /// The roles were changed while somebody's right to change them was judged.
+    #[error("the roles have changed meanwhile")]
+    RolesChanged,
     /// The password was replaced while it was being verified.
     #[error("the password has changed meanwhile")]
     CredentialsChanged,

@@ -1070,7 +1070,7 @@ fn create(wish: CreateUser) -> UserCommand {
 }
 
 fn assign<const N: usize>(roles: [Role; N]) -> UserCommand {
-    UserCommand::AssignRoles(roles.into())
+    UserCommand::AssignRoles { roles: roles.into(), from: None }
 }
 
 fn activate(cause: ActivationCause) -> UserCommand {
@@ -1126,7 +1126,7 @@ fn asks_only_for_an_end(command: &UserCommand) -> bool {
         UserCommand::DeleteUser | UserCommand::EndSession { .. } => true,
         UserCommand::CreateUser(_)
         | UserCommand::ChangeProfile(_)
-        | UserCommand::AssignRoles(_)
+        | UserCommand::AssignRoles { .. }
         | UserCommand::SuspendUser
         | UserCommand::ActivateUser(_)
         | UserCommand::RehashPassword { .. }
@@ -1209,7 +1209,7 @@ fn any_command() -> impl Strategy<Value = UserCommand> {
         4 => Just(create(ada())),
         2 => any_creation().prop_map(UserCommand::CreateUser),
         4 => any_profile_change().prop_map(UserCommand::ChangeProfile),
-        4 => any_roles().prop_map(UserCommand::AssignRoles),
+        4 => any_roles().prop_map(|roles| UserCommand::AssignRoles { roles, from: None }),
         4 => Just(UserCommand::SuspendUser),
         4 => cause.prop_map(UserCommand::ActivateUser),
         1 => Just(UserCommand::DeleteUser),
