@@ -128,6 +128,7 @@ impl Client {
                 expires_at: now + TimeDelta::days(1),
                 ends_at: now + TimeDelta::days(30),
             },
+            token_name: None,
             password_revision: Some(1),
             at: now,
         });

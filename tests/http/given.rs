@@ -82,6 +82,7 @@ pub async fn session(app: &TestApp, user: Uuid, login_type: LoginType, scope: Sc
         user,
         UserCommand::StartSession(StartSession {
             session,
+            token_name: None,
             password_revision: None,
             at: now,
         }),

@@ -70,6 +70,7 @@ pub fn sign_in_at(session: &str, at: DateTime<Utc>) -> UserCommand {
             expires_at: at + TimeDelta::hours(1),
             ends_at: at + TimeDelta::days(1),
         },
+        token_name: None,
         password_revision: None,
         at,
     })
@@ -142,7 +143,7 @@ pub async fn sessions_started(app: &TestApp, user: Uuid) -> Vec<String> {
     events
         .into_iter()
         .filter_map(|recorded| match recorded.event {
-            rollcall_events::Event::User(UserEvent::SessionStarted { session }) => {
+            rollcall_events::Event::User(UserEvent::SessionStarted { session, .. }) => {
                 Some(session.id.0)
             }
             _ => None,

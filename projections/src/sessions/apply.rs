@@ -156,6 +156,7 @@ mod tests {
             user_id: ADA,
             secret_sha256: SecretHash([7; 32]),
             login_type: LoginType::Password,
+            token_name: None,
             scope: Scope::All,
             lifetime_s: 86_400,
             created_at: at(1),

@@ -252,6 +252,7 @@ mod tests {
             login_type: LoginType::Password,
             roles: vec![Role::Owner, Role::Auditor],
             organization_ids: vec![HOME],
+            organization_roles: vec![],
             created_at: at(1),
             updated_at: at(1),
             deleted_at: None,
