@@ -9,6 +9,7 @@ pub mod get;
 pub mod list;
 pub mod login;
 pub mod logout;
+pub mod sign_in;
 pub mod target;
 mod view;
 

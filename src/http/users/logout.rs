@@ -9,7 +9,7 @@ use axum::{
 use rollcall_events::user::{EndReason, UserCommand};
 
 use crate::{
-    app::AppState,
+    app::{App, AppState},
     http::{
         answer::{Json, Notice, Refusal, position_header},
         caller::Caller,
@@ -19,6 +19,20 @@ use crate::{
 
 /// Signs out.
 pub async fn logout(State(app): State<AppState>, caller: Caller) -> Result<Response, Refusal> {
+    let (headers, position) = end_session(&app, &caller).await?;
+    Ok((
+        headers,
+        position_header(position),
+        Json(StatusCode::OK, Notice::new("Logged out!")),
+    )
+        .into_response())
+}
+
+/// Ends the caller's session; the cookies that make a browser forget it, and the position in the log.
+///
+/// # Errors
+/// See [`Refusal::from_command`].
+pub async fn end_session(app: &App, caller: &Caller) -> Result<(HeaderMap, i64), Refusal> {
     let command = UserCommand::EndSession {
         session_id: caller.session.session.id.clone(),
         reason: EndReason::SignedOut,
@@ -26,17 +40,12 @@ pub async fn logout(State(app): State<AppState>, caller: Caller) -> Result<Respo
     let user = caller.user().row.id;
     let executed = app
         .users
-        .execute(user, command, caller.metadata(&app), Vec::new())
+        .execute(user, command, caller.metadata(app), Vec::new())
         .await;
     let done = executed.map_err(|error| Refusal::from_command(&error))?;
     let mut cookies = HeaderMap::new();
     if let Some(cookie) = session_cookie("", &app.config) {
         cookies.append(header::SET_COOKIE, cookie);
     }
-    Ok((
-        cookies,
-        position_header(done.position),
-        Json(StatusCode::OK, Notice::new("Logged out!")),
-    )
-        .into_response())
+    Ok((cookies, done.position))
 }

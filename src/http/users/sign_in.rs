@@ -1,0 +1,203 @@
+//! Signing in by e-mail and password, for whoever offers it: the API and the page for people.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, StatusCode, header};
+use chrono::TimeDelta;
+use rollcall_events::{
+    Actor,
+    user::{EmailAddress, LoginType, Scope, Session, StartSession, Status, UserCommand, UserError},
+    vault::{self, VaultWrite},
+};
+use rollcall_projections::users::{FoundUser, find};
+use uuid::Uuid;
+
+use super::fields::Fields;
+use crate::{
+    app::{App, AppState},
+    auth::{Token, passwords::Verdict},
+    command_bus::{CommandError, Done},
+    http::{answer::Refusal, cookies::session_cookie, csrf, request_context::RequestContext},
+};
+
+/// How often a password is verified again because its hash was renewed meanwhile.
+const TRIES: u32 = 3;
+
+/// A session that just began.
+pub struct SignedIn {
+    /// Its token.
+    pub token: Token,
+    /// The position in the log at which it began.
+    pub position: i64,
+}
+
+/// Begins a session for who knows the password.
+///
+/// # Errors
+/// A field is wrong, password login is off, or the two do not belong to anybody who may sign in.
+pub async fn by_password(
+    app: &App,
+    context: &RequestContext,
+    email: &str,
+    password: String,
+) -> Result<SignedIn, Refusal> {
+    let email = read(email, &password)?;
+    if !app.config.password_login {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "Password authentication is disabled.",
+        ));
+    }
+    let password: Arc<str> = password.into();
+    let token = Token::generate(app.ids);
+    let mut tries = 0;
+    let done = loop {
+        let proven = prove(app, &email, Arc::clone(&password)).await?;
+        tries += 1;
+        match start_session(app, context, &proven, &token).await {
+            // The hash was renewed, or the password changed, while this one was verified: verify it again.
+            Err(CommandError::Refused(UserError::CredentialsChanged)) if tries < TRIES => {}
+            Err(error) => return Err(refused(&error)),
+            Ok(done) => {
+                renew_hash(app, context, proven, password).await;
+                break done;
+            }
+        }
+    };
+    Ok(SignedIn {
+        token,
+        position: done.position,
+    })
+}
+
+impl SignedIn {
+    /// What a browser keeps of the session: its token, and the proof that a change comes from our own page.
+    #[must_use]
+    pub fn cookies(&self, app: &AppState) -> HeaderMap {
+        let token = self.token.expose();
+        let cookies = [
+            session_cookie(&token, &app.config),
+            csrf::cookie_for(app, &token),
+        ];
+        let cookies = cookies.into_iter().flatten();
+        cookies.map(|cookie| (header::SET_COOKIE, cookie)).collect()
+    }
+}
+
+fn read(email: &str, password: &str) -> Result<EmailAddress, Refusal> {
+    let mut fields = Fields::default();
+    let email = fields.read(EmailAddress::parse(email));
+    fields.require_password(password);
+    fields.finish(email)
+}
+
+/// Somebody who knows the password.
+struct Proven {
+    user: FoundUser,
+    revision: i64,
+    verdict: Verdict,
+}
+
+/// Verifies the password. Unknown people, and those without a password, cost the same work and get the same answer.
+async fn prove(app: &App, email: &EmailAddress, password: Arc<str>) -> Result<Proven, Refusal> {
+    let user = find::by_email(&app.pool, &email.key()).await?;
+    // Asked for nobody too: an unknown address takes as many questions to the database as a known one.
+    let id = user.as_ref().map_or(Uuid::nil(), |user| user.row.id);
+    let credential = vault::credential(&app.pool, id).await?;
+    let hash = credential
+        .as_ref()
+        .map(|credential| credential.password_hash.clone());
+    let verdict = app.passwords.verify(password, hash).await?;
+    match (user, credential) {
+        (Some(user), Some(credential)) if verdict != Verdict::Wrong => {
+            may_sign_in(user, credential.revision, verdict)
+        }
+        _ => Err(Refusal::unauthenticated("Incorrect email or password.")),
+    }
+}
+
+fn may_sign_in(user: FoundUser, revision: i64, verdict: Verdict) -> Result<Proven, Refusal> {
+    if user.row.login_type != LoginType::Password {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            format!(
+                "Incorrect login type: this user signs in with {}, not with a password.",
+                user.row.login_type.name()
+            ),
+        ));
+    }
+    if user.row.status == Status::Suspended {
+        return Err(suspended());
+    }
+    Ok(Proven {
+        user,
+        revision,
+        verdict,
+    })
+}
+
+async fn start_session(
+    app: &App,
+    context: &RequestContext,
+    proven: &Proven,
+    token: &Token,
+) -> Result<Done, CommandError<UserError>> {
+    let id = proven.user.row.id;
+    let now = app.clock.now();
+    let lifetime = TimeDelta::from_std(app.config.session_duration).unwrap_or(TimeDelta::days(1));
+    let max_age = TimeDelta::from_std(app.config.session_max_age).unwrap_or(TimeDelta::days(30));
+    let command = UserCommand::StartSession(StartSession {
+        session: Session {
+            id: token.id(),
+            secret_sha256: token.secret_hash(),
+            login_type: LoginType::Password,
+            scope: Scope::All,
+            lifetime_s: lifetime.num_seconds(),
+            expires_at: now + lifetime,
+            ends_at: now + max_age,
+        },
+        token_name: None,
+        password_revision: Some(proven.revision),
+        at: now,
+    });
+    let metadata = context.metadata(Actor::User(id), Some("password".to_owned()), app.ids);
+    app.users.execute(id, command, metadata, Vec::new()).await
+}
+
+/// Renews a hash of another kind or cost. The sign-in has succeeded: if this fails, the next one tries again.
+async fn renew_hash(app: &App, context: &RequestContext, proven: Proven, password: Arc<str>) {
+    if proven.verdict != Verdict::RightButOutdated {
+        return;
+    }
+    let id = proven.user.row.id;
+    let Ok(hashed) = app.passwords.rehash(password).await else {
+        return;
+    };
+    let command = UserCommand::RehashPassword {
+        scheme: hashed.scheme,
+        revision: proven.revision,
+    };
+    let secrets = vec![VaultWrite::PasswordHash {
+        subject: id,
+        hash: hashed.hash,
+        revision: proven.revision + 1,
+    }];
+    let metadata = context.metadata(Actor::User(id), Some("password".to_owned()), app.ids);
+    if let Err(error) = app.users.execute(id, command, metadata, secrets).await {
+        tracing::warn!(user = %id, error = &error as &dyn std::error::Error, "a password's hash was not renewed");
+    }
+}
+
+fn refused(error: &CommandError<UserError>) -> Refusal {
+    match error {
+        CommandError::Refused(UserError::Suspended) => suspended(),
+        CommandError::Refused(UserError::NotFound | UserError::CredentialsChanged) => {
+            Refusal::unauthenticated("Incorrect email or password.")
+        }
+        other => Refusal::from_command(other),
+    }
+}
+
+fn suspended() -> Refusal {
+    Refusal::unauthenticated("Your account is suspended. Contact an admin to reactivate it.")
+}
