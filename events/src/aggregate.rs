@@ -18,7 +18,7 @@ pub trait EventSourced:
     /// The shape of the state in a snapshot. Raise it when the state changes: older snapshots are then ignored.
     const STATE_VERSION: i32;
 
-    /// Whether each stream is about a person, and so gets a key of its own when it begins.
+    /// Whether each stream holds personal data, and so gets a key of its own when it begins.
     const IS_PERSON: bool;
 
     /// What happens because of `command`. No events: it is already so, and nothing is recorded.

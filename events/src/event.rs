@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::{
+    attempt::{AttemptEvent, AttemptsOfDay},
     organization::OrganizationEvent,
     personal::PersonalField,
     user::{User, UserEvent},
@@ -17,6 +18,8 @@ pub enum Event {
     User(UserEvent),
     /// Of an organisation's stream.
     Organization(OrganizationEvent),
+    /// Of a day's stream of attempts.
+    Attempt(AttemptEvent),
 }
 
 impl Event {
@@ -26,6 +29,7 @@ impl Event {
         match self {
             Self::User(_) => User::TYPE,
             Self::Organization(_) => crate::organization::Organization::TYPE,
+            Self::Attempt(_) => AttemptsOfDay::TYPE,
         }
     }
 
@@ -35,6 +39,7 @@ impl Event {
         match self {
             Self::User(event) => event.name(),
             Self::Organization(event) => event.name(),
+            Self::Attempt(event) => event.name(),
         }
     }
 
@@ -44,6 +49,7 @@ impl Event {
         match self {
             Self::User(_) => UserEvent::SCHEMA_VERSION,
             Self::Organization(_) => OrganizationEvent::SCHEMA_VERSION,
+            Self::Attempt(_) => AttemptEvent::SCHEMA_VERSION,
         }
     }
 
@@ -52,6 +58,7 @@ impl Event {
         match self {
             Self::User(event) => event.personal(),
             Self::Organization(_) => None,
+            Self::Attempt(event) => event.personal(),
         }
     }
 
@@ -64,6 +71,8 @@ impl Event {
             Ok(Self::User(serde_json::from_slice(payload)?))
         } else if aggregate_type == crate::organization::Organization::TYPE {
             Ok(Self::Organization(serde_json::from_slice(payload)?))
+        } else if aggregate_type == AttemptsOfDay::TYPE {
+            Ok(Self::Attempt(serde_json::from_slice(payload)?))
         } else {
             Err(UnknownEvent::AggregateType(aggregate_type.to_owned()))
         }
@@ -93,13 +102,19 @@ impl From<OrganizationEvent> for Event {
     }
 }
 
+impl From<AttemptEvent> for Event {
+    fn from(event: AttemptEvent) -> Self {
+        Self::Attempt(event)
+    }
+}
+
 impl TryFrom<Event> for UserEvent {
     type Error = Event;
 
     fn try_from(event: Event) -> Result<Self, Event> {
         match event {
             Event::User(event) => Ok(event),
-            Event::Organization(_) => Err(event),
+            Event::Organization(_) | Event::Attempt(_) => Err(event),
         }
     }
 }
@@ -110,7 +125,18 @@ impl TryFrom<Event> for OrganizationEvent {
     fn try_from(event: Event) -> Result<Self, Event> {
         match event {
             Event::Organization(event) => Ok(event),
-            Event::User(_) => Err(event),
+            Event::User(_) | Event::Attempt(_) => Err(event),
+        }
+    }
+}
+
+impl TryFrom<Event> for AttemptEvent {
+    type Error = Event;
+
+    fn try_from(event: Event) -> Result<Self, Event> {
+        match event {
+            Event::Attempt(event) => Ok(event),
+            Event::User(_) | Event::Organization(_) => Err(event),
         }
     }
 }

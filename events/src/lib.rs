@@ -4,6 +4,7 @@
 //! decided, [`vault`] seals what belongs to a person. The crate knows nothing of who reads the events.
 
 pub mod aggregate;
+pub mod attempt;
 pub mod claim;
 pub mod clock;
 pub mod database_error;

@@ -70,7 +70,7 @@ pub(super) fn known_before(batch: &[Recorded]) -> Vec<Uuid> {
         match &recorded.event {
             Event::User(UserEvent::UserCreated { .. }) => created.insert(recorded.stream),
             Event::User(event) if changes_row(event) => changed.insert(recorded.stream),
-            Event::User(_) | Event::Organization(_) => false,
+            Event::User(_) | Event::Organization(_) | Event::Attempt(_) => false,
         };
     }
     changed.difference(&created).copied().collect()
