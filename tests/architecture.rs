@@ -59,7 +59,7 @@ rules! {
 
     // A function of its arguments: a replay gives the same answer for ever.
     the_domain_knows_no_log_no_vault_no_database_no_clock_and_no_chance {
-        inside: &["events/src/user", "events/src/organization"], except: &[],
+        inside: &["events/src/user", "events/src/organization", "events/src/attempt"], except: &[],
         broken_on: |file| mentions(file, &[
             "log::", "vault::", "sqlx::", "axum::", "tokio::",
             "clock::", "Clock", "::now", "SystemTime", "Instant",
@@ -140,6 +140,20 @@ rules! {
             ("src/auth.rs", 1, "use crate::{\n    app::AppState,\n    http::{Answer, Refusal},\n};"),
         ],
         passes: &[("src/auth.rs", "use axum::{\n    http::HeaderMap,\n};\nuse crate::app::AppState;")],
+    }
+
+    // A function of who asks and of what is asked: it can be read, and tested, as a table.
+    permissions_know_no_http_no_database_and_no_clock {
+        inside: &["src/permissions"], except: &[],
+        broken_on: |file| mentions(file, &[
+            "http", "axum", "sqlx", "rollcall_projections", "async", "app", "Clock", "::now",
+        ]),
+        catches: &[
+            ("src/permissions.rs", 1, "use crate::http::caller::Caller;"),
+            ("src/permissions/table.rs", 1, "pub async fn may(pool: &Pool) {}"),
+            ("src/permissions/object.rs", 1, "use crate::{\n    app::App,\n};"),
+        ],
+        passes: &[("src/permissions/table.rs", "//! No HTTP and no axum here.\nuse super::Action;")],
     }
 
     every_source_file_opens_by_saying_what_it_is_for {
