@@ -136,6 +136,31 @@ mod tests {
         }
     }
 
+    fn shortened(id: &str, end: i64) -> UserEvent {
+        UserEvent::SessionShortened {
+            session_id: SessionId(id.to_owned()),
+            ends_at: at(end),
+        }
+    }
+
+    fn named(mut event: UserEvent, name: Option<Personal<TokenName>>) -> UserEvent {
+        if let UserEvent::SessionStarted { token_name, .. } = &mut event {
+            *token_name = name;
+        }
+        event
+    }
+
+    /// The sessions that were there and end earlier, whose they are, and when.
+    #[track_caller]
+    fn assert_shortens(rows: &SessionRows, expected: &[(&str, Uuid, i64)]) {
+        let shortened = rows.shortened.iter();
+        let shortened = shortened.map(|(SessionId(id), (user, end))| (id.as_str(), *user, *end));
+        let expected = expected
+            .iter()
+            .map(|(id, user, end)| (*id, *user, at(*end)));
+        assert_eq!(shortened.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    }
+
     /// The sessions that end, the users all of whose sessions end, and the sessions that begin.
     #[track_caller]
     fn assert_leaves(rows: &SessionRows, ended: &[&str], gone: &[Uuid], started: &[&str]) {
@@ -197,6 +222,75 @@ mod tests {
             let started = vec![(ADA, session_started("a")), (BOB, session_started("b"))];
             let rows = after(started.into_iter().chain([(ADA, gone)]).collect());
             assert_leaves(&rows, &[], &[ADA], &["b"]);
+        }
+    }
+
+    #[test]
+    fn who_changes_the_password_loses_all_sessions_and_begins_new_ones() {
+        let changed = UserEvent::PasswordChanged {
+            scheme: "argon2id".to_owned(),
+        };
+        let rows = after(vec![
+            (ADA, session_started("a")),
+            (BOB, session_started("b")),
+            (ADA, changed),
+            (ADA, session_started("c")),
+        ]);
+        assert_leaves(&rows, &[], &[ADA], &["b", "c"]);
+    }
+
+    #[test]
+    fn a_token_has_the_name_that_can_be_read() {
+        let name = || TokenName::parse("Ada's laptop").unwrap();
+        for (token_name, expected) in [
+            (Some(Personal::Known(name())), Some("Ada's laptop")),
+            (Some(Personal::Sealed("c2VhbGVk".to_owned())), None),
+            (Some(Personal::Erased), None),
+            (None, None),
+        ] {
+            let rows = after(vec![(ADA, named(session_started("a"), token_name))]);
+            let names = rows.started.values().map(|row| row.token_name.as_deref());
+            assert_eq!(names.collect::<Vec<_>>(), [expected]);
+        }
+    }
+
+    #[test]
+    fn a_session_that_was_there_ends_earlier() {
+        let rows = after(vec![(ADA, shortened("a", 9)), (BOB, shortened("b", 60))]);
+        assert_leaves(&rows, &[], &[], &[]);
+        assert_shortens(&rows, &[("a", ADA, 9), ("b", BOB, 60)]);
+    }
+
+    #[test]
+    fn a_session_that_begins_and_is_shortened_in_one_batch_is_written_as_it_became() {
+        // It would end without use at 86400, and at 2592000 at the latest.
+        for (end, expires) in [(60, 60), (100_000, 86_400)] {
+            let rows = after(vec![
+                (ADA, session_started("a")),
+                (ADA, shortened("a", end)),
+            ]);
+            assert_leaves(&rows, &[], &[], &["a"]);
+            assert_shortens(&rows, &[]);
+            let ends = rows
+                .started
+                .values()
+                .map(|row| (row.expires_at, row.ends_at));
+            assert_eq!(ends.collect::<Vec<_>>(), [(at(expires), at(end))]);
+        }
+    }
+
+    #[test]
+    fn what_ends_after_it_was_shortened_is_simply_gone() {
+        let both = || vec![(ADA, shortened("a", 9)), (BOB, shortened("b", 9))];
+        for (last, ends, gone) in [
+            (ended("a"), &["a"][..], &[][..]),
+            (expired(&["a"]), &["a"], &[]),
+            (UserEvent::UserDeleted {}, &[], &[ADA]),
+            (UserEvent::UserErased {}, &[], &[ADA]),
+        ] {
+            let rows = after([both(), vec![(ADA, last)]].concat());
+            assert_leaves(&rows, ends, gone, &[]);
+            assert_shortens(&rows, &[("b", BOB, 9)]);
         }
     }
 

@@ -125,8 +125,9 @@ mod tests {
         user::{EmailAddress, Username},
     };
 
+    use super::*;
     use crate::{
-        testing::{ADA, created, person, recorded},
+        testing::{ADA, HOME, created, person, recorded},
         users::fold,
     };
 
@@ -138,5 +139,25 @@ mod tests {
         assert_eq!(row.username_key(), Some(Username::key(&person.username)));
         assert_eq!(row.email_key(), Some(EmailAddress::key(&person.email)));
         assert_eq!(row.name_key().as_deref(), Some("somebody"));
+    }
+
+    #[test]
+    fn a_role_in_an_organization_is_read_as_it_was_written() {
+        for role in OrganizationRole::ALL {
+            let held = RoleAt {
+                role,
+                organization_id: HOME,
+            };
+            assert_eq!(held.to_string(), format!("{}:{HOME}", role.name()));
+            assert_eq!(RoleAt::parse(&held.to_string()), Some(held));
+        }
+        for text in [
+            "",
+            "organization-admin",
+            "organization-admin:home",
+            &format!("owner:{HOME}"),
+        ] {
+            assert_eq!(RoleAt::parse(text), None, "{text}");
+        }
     }
 }
