@@ -1,6 +1,7 @@
 //! The program as people and scripts run it.
 
 #[path = "support/mod.rs"]
+#[expect(dead_code, reason = "others use the rest of it")]
 mod support;
 
 #[path = "cli/api.rs"]

@@ -8,6 +8,7 @@
 #[path = "log/proxy.rs"]
 mod proxy;
 #[path = "support/mod.rs"]
+#[expect(dead_code, reason = "others use the rest of it")]
 mod support;
 #[path = "log/tools.rs"]
 mod tools;

@@ -2,6 +2,7 @@
 //! ([`UserError`]). Pure: time, identifiers and randomness come in with the commands.
 
 mod aggregate;
+mod avatar_url;
 mod command;
 mod decide;
 mod display_name;
@@ -22,6 +23,7 @@ mod tests;
 mod token_name;
 mod username;
 
+pub use avatar_url::AvatarUrl;
 pub use command::{CreateUser, StartSession, UserCommand};
 pub use display_name::DisplayName;
 pub use email_address::EmailAddress;

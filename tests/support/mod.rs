@@ -1,9 +1,8 @@
 //! What the black-box tests stand on: a private cluster for the test binary, a database of its own for each test, the
 //! service on it with a clock that stands still, and callers.
 #![expect(
-    dead_code,
     clippy::unwrap_used,
-    reason = "each test binary uses its part, and a test that cannot go on should stop where it is"
+    reason = "a test that cannot go on should stop where it is"
 )]
 
 pub mod client;

@@ -1,0 +1,69 @@
+//! Passwords: from a prompt that shows nothing, or from standard input, and never from an argument, which other users
+//! of the machine can see.
+
+use std::{
+    error::Error,
+    io::{self, BufRead, IsTerminal},
+};
+
+use rollcall_events::{
+    user::UserCommand,
+    vault::{self, VaultWrite},
+};
+use rollcall_projections::users::FoundUser;
+
+use super::{One, find::find, give};
+use crate::{app::App, auth::passwords::Hashed};
+
+/// Gives a user another password. Every session and token of theirs ends.
+pub async fn set_password(app: &App, one: &One) -> Result<(), Box<dyn Error>> {
+    let user = find(app, &one.user).await?;
+    let id = user.row.id;
+    let credential = vault::credential(&app.pool, id)
+        .await?
+        .ok_or("this user does not sign in with a password")?;
+    let hashed = accept(app, hints(&user)).await?;
+    let command = UserCommand::ChangePassword {
+        scheme: hashed.scheme,
+        revision: credential.revision,
+    };
+    let secrets = vec![VaultWrite::PasswordHash {
+        subject: id,
+        hash: hashed.hash,
+        revision: credential.revision + 1,
+    }];
+    give(app, id, command, secrets).await?;
+    eprintln!("The password is changed; every session and token of this user has ended.");
+    Ok(())
+}
+
+/// Asks for a new password and hashes it. `hints` is what it must not be made of.
+///
+/// # Errors
+/// There is none, or it is too weak.
+pub async fn accept(app: &App, hints: Vec<String>) -> Result<Hashed, Box<dyn Error>> {
+    Ok(app.passwords.accept(ask()?, hints).await?)
+}
+
+fn ask() -> Result<String, Box<dyn Error>> {
+    if io::stdin().is_terminal() {
+        let password = rpassword::prompt_password("Password: ")?;
+        if rpassword::prompt_password("The same again: ")? != password {
+            return Err("these are two different passwords".into());
+        }
+        return Ok(password);
+    }
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err("there is no password on standard input".into());
+    }
+    Ok(password.to_owned())
+}
+
+fn hints(user: &FoundUser) -> Vec<String> {
+    let row = &user.row;
+    let hints = [&row.username, &row.email, &row.name];
+    hints.into_iter().flatten().cloned().collect()
+}

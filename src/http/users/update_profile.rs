@@ -1,0 +1,81 @@
+//! `PUT /users/{user}/profile`: another username, another name for people, another picture. The e-mail address never
+//! changes here.
+
+use axum::{
+    extract::{FromRequest, State},
+    response::Response,
+};
+use rollcall_events::user::{
+    AvatarUrl, DisplayName, LoginType, ProfileChange, UserCommand, Username,
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{UserView, changed::changed, fields::Fields, refused::refused, target::target};
+use crate::{
+    app::AppState,
+    http::{answer::Refusal, body::JsonBody, caller::Caller, openapi::schemas, path::Path},
+    permissions::{Action, Object},
+};
+
+/// The profile, as it is to be. What an older client does not know, and leaves out, stays.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default)]
+#[schema(as = UpdateProfile)]
+pub struct Request {
+    #[schema(value_type = schemas::Username, required)]
+    username: String,
+    #[schema(value_type = schemas::DisplayName)]
+    name: Option<String>,
+    /// A path, or an address that begins with `https://` or `http://`. Without effect for users who sign in by a
+    /// provider: theirs comes from there.
+    #[schema(max_length = 2048, example = "https://example.com/ada.png")]
+    avatar_url: Option<String>,
+}
+
+/// Changes a profile. Everybody may change their own name and picture; a username, only who manages users.
+#[utoipa::path(put, path = "/api/v2/users/{user}/profile", tag = "users", operation_id = "update_profile",
+    request_body = Request, responses(
+        (status = 200, body = UserView),
+        (status = 409, description = "The username is in use."),
+    ))]
+pub async fn update_profile(
+    State(app): State<AppState>,
+    caller: Caller,
+    Path(user): Path<String>,
+    body: axum::extract::Request,
+) -> Result<Response, Refusal> {
+    let found = target(&app, &caller, &user).await?;
+    let object = Object::user(found.row.id);
+    caller.require_or_hide(Action::UpdatePersonal, &object)?;
+    let JsonBody(request) = JsonBody::<Request>::from_request(body, &app).await?;
+    let mut change = read(&request)?;
+    if change.username.as_ref().map(Username::as_str) != found.row.username.as_deref() {
+        caller.require_or_hide(Action::Update, &object)?;
+    }
+    // These come from the provider at every sign-in.
+    if matches!(found.row.login_type, LoginType::Github | LoginType::Oidc) {
+        change.avatar_url = None;
+    }
+    let command = UserCommand::ChangeProfile(change);
+    let done = app
+        .users
+        .execute(found.row.id, command, caller.metadata(&app), Vec::new())
+        .await
+        .map_err(|error| refused(&error))?;
+    changed(&app, found.row.id, &done).await
+}
+
+fn read(request: &Request) -> Result<ProfileChange, Refusal> {
+    let mut fields = Fields::default();
+    let username = fields.read(Username::parse(&request.username));
+    let name = request.name.as_deref().map(DisplayName::parse);
+    let name = name.and_then(|name| fields.read(name));
+    let avatar_url = request.avatar_url.as_deref().map(AvatarUrl::parse);
+    let avatar_url = avatar_url.and_then(|url| fields.read(url));
+    fields.finish(Some(ProfileChange {
+        username,
+        name,
+        avatar_url: avatar_url.map(AvatarUrl::into_string),
+    }))
+}
