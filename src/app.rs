@@ -8,7 +8,8 @@ use rollcall_events::{
     ids::Ids,
     log::{Appender, LogError, LogReader, Upcasters},
     organization::{
-        CreateOrganization, Organization, OrganizationCommand, OrganizationError, OrganizationName,
+        CreateOrganization, Organization, OrganizationCommand, OrganizationDetails,
+        OrganizationError, OrganizationName,
     },
     user::{PasswordPolicy, User},
     vault::{MasterKey, Vault, VaultError},
@@ -188,7 +189,7 @@ async fn default_organization(
     }
     let name = OrganizationName::parse(&config.default_organization)?;
     let command = OrganizationCommand::CreateOrganization(CreateOrganization {
-        display_name: name.as_str().to_owned(),
+        details: OrganizationDetails::default(),
         name,
         is_default: true,
     });

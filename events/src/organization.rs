@@ -3,6 +3,7 @@
 mod aggregate;
 mod command;
 mod decide;
+mod details;
 mod error;
 mod event;
 mod evolve;
@@ -10,6 +11,7 @@ mod name;
 mod state;
 
 pub use command::{CreateOrganization, OrganizationCommand};
+pub use details::{InvalidDetail, OrganizationDetails};
 pub use error::OrganizationError;
 pub use event::OrganizationEvent;
 pub use name::{InvalidOrganizationName, OrganizationName};

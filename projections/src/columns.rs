@@ -7,6 +7,12 @@ pub(crate) fn column<'a, R, T>(rows: &[&'a R], value: impl Fn(&'a R) -> T) -> Ve
     rows.iter().map(|row| value(row)).collect()
 }
 
+/// The values as one text, with commas between: arrays of arrays cannot be unnested.
+pub(crate) fn joined<T>(values: &[T], text: impl Fn(&T) -> String) -> String {
+    let texts: Vec<String> = values.iter().map(text).collect();
+    texts.join(",")
+}
+
 /// The value that the text in `column` names.
 ///
 /// # Errors

@@ -5,7 +5,9 @@ use rollcall_events::{Claim, Recorded, log::Inline};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Projection, organizations::Organizations, sessions::Sessions, users::Users};
+use crate::{
+    Projection, members::Members, organizations::Organizations, sessions::Sessions, users::Users,
+};
 
 /// All read models, as the log sees them.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +36,7 @@ impl Inline for InlineProjections {
 pub async fn write(conn: &mut PgConnection, batch: &[Recorded]) -> sqlx::Result<()> {
     project::<Organizations>(conn, batch).await?;
     project::<Users>(conn, batch).await?;
+    project::<Members>(conn, batch).await?;
     project::<Sessions>(conn, batch).await
 }
 

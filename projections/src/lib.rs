@@ -1,12 +1,13 @@
 //! What is asked: the read models, folded from the events.
 //!
-//! Each module owns one table, [`users`], [`sessions`] or [`organizations`]: the rule that makes its rows out of events
+//! Each module owns one table, [`users`], [`sessions`], [`organizations`] or [`members`]: the rule that makes its rows out of events
 //! (a [`Projection`]) and the questions that are asked of it. [`inline`] drives the rules in the transaction that
 //! appends, so that what was written is seen by every later read. Nothing here writes the log or the vault.
 
 mod activity;
 mod columns;
 pub mod inline;
+pub mod members;
 pub mod organizations;
 mod projection;
 pub mod rules;

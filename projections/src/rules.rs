@@ -2,7 +2,9 @@
 
 use sqlx::PgExecutor;
 
-use crate::{Projection, organizations::Organizations, sessions::Sessions, users::Users};
+use crate::{
+    Projection, members::Members, organizations::Organizations, sessions::Sessions, users::Users,
+};
 
 /// Notes the versions of today's rules where none is noted, and names the projections whose rows an older rule made:
 /// for those a rebuild is due.
@@ -11,6 +13,7 @@ pub async fn outdated(executor: impl PgExecutor<'_>) -> sqlx::Result<Vec<String>
         (Users::NAME, Users::VERSION),
         (Sessions::NAME, Sessions::VERSION),
         (Organizations::NAME, Organizations::VERSION),
+        (Members::NAME, Members::VERSION),
     ]
     .into_iter()
     .unzip();

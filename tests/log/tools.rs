@@ -216,11 +216,16 @@ pub fn spawn(app: &TestApp, stream: Uuid, command: UserCommand) -> tokio::task::
 }
 
 /// The tables whose rows must follow from the log.
-pub const READ_MODELS: [&str; 3] = ["read.users", "read.sessions", "read.organizations"];
+pub const READ_MODELS: [&str; 4] = [
+    "read.users",
+    "read.sessions",
+    "read.organizations",
+    "read.members",
+];
 
 /// All rows of a table, byte for byte.
 pub async fn bytes_of(conn: &mut PgConnection, table: &str) -> Vec<u8> {
-    let copy = format!("COPY (SELECT * FROM {table} ORDER BY id) TO STDOUT (FORMAT binary)");
+    let copy = format!("COPY (SELECT * FROM {table} ORDER BY 1, 2) TO STDOUT (FORMAT binary)");
     let parts = conn.copy_out_raw(&copy).await.unwrap();
     let parts: Vec<_> = parts.try_collect().await.unwrap();
     parts.concat()
@@ -228,7 +233,7 @@ pub async fn bytes_of(conn: &mut PgConnection, table: &str) -> Vec<u8> {
 
 /// All rows of a table, to be read.
 pub async fn rows_of(conn: &mut PgConnection, table: &str) -> Vec<String> {
-    sqlx::query_scalar(&format!("SELECT row::text FROM {table} AS row ORDER BY id"))
+    sqlx::query_scalar(&format!("SELECT row::text FROM {table} AS row ORDER BY row"))
         .fetch_all(conn)
         .await
         .unwrap()

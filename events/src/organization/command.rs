@@ -1,6 +1,6 @@
 //! What may be asked of an organisation.
 
-use super::OrganizationName;
+use super::{OrganizationDetails, OrganizationName};
 
 /// A wish, which may be refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct CreateOrganization {
     /// Unique, whatever its case.
     pub name: OrganizationName,
     /// For people.
-    pub display_name: String,
+    pub details: OrganizationDetails,
     /// Whether it is the one that users join who name none.
     pub is_default: bool,
 }

@@ -1,6 +1,8 @@
 //! What an organisation's command leads to.
 
-use super::{Organization, OrganizationCommand, OrganizationError, OrganizationEvent};
+use super::{
+    CreateOrganization, Organization, OrganizationCommand, OrganizationError, OrganizationEvent,
+};
 
 /// What happens to `organization` because of `command`.
 ///
@@ -12,15 +14,26 @@ pub(super) fn decide(
 ) -> Result<Vec<OrganizationEvent>, OrganizationError> {
     match (organization, command) {
         (Organization::Absent, OrganizationCommand::CreateOrganization(wish)) => {
-            Ok(vec![OrganizationEvent::OrganizationCreated {
-                name: wish.name.clone(),
-                display_name: wish.display_name.clone(),
-                is_default: wish.is_default,
-            }])
+            Ok(vec![created(wish)])
         }
         (Organization::Live { .. }, OrganizationCommand::CreateOrganization(_)) => {
             Err(OrganizationError::AlreadyExists)
         }
+    }
+}
+
+/// Who has no name for people is called as everything else calls them.
+fn created(wish: &CreateOrganization) -> OrganizationEvent {
+    let display_name = match wish.details.display_name() {
+        "" => wish.name.as_str(),
+        given => given,
+    };
+    OrganizationEvent::OrganizationCreated {
+        name: wish.name.clone(),
+        display_name: display_name.to_owned(),
+        description: wish.details.description().to_owned(),
+        icon: wish.details.icon().to_owned(),
+        is_default: wish.is_default,
     }
 }
 
@@ -30,14 +43,14 @@ mod tests {
 
     use cqrs_es::{Aggregate, test::TestFramework};
 
-    use super::super::{CreateOrganization, OrganizationName};
+    use super::super::{OrganizationDetails, OrganizationName};
     use super::*;
     use crate::Event;
 
     fn command() -> OrganizationCommand {
         OrganizationCommand::CreateOrganization(CreateOrganization {
             name: OrganizationName::parse("default").unwrap(),
-            display_name: "Default".into(),
+            details: OrganizationDetails::default(),
             is_default: true,
         })
     }
@@ -45,7 +58,9 @@ mod tests {
     fn created() -> OrganizationEvent {
         OrganizationEvent::OrganizationCreated {
             name: OrganizationName::parse("default").unwrap(),
-            display_name: "Default".into(),
+            display_name: "default".into(),
+            description: String::new(),
+            icon: String::new(),
             is_default: true,
         }
     }
@@ -56,6 +71,27 @@ mod tests {
             .given_no_previous_events()
             .when(command())
             .then_expect_events(vec![created()]);
+    }
+
+    #[test]
+    fn an_organization_has_the_details_of_the_wish() {
+        let name = OrganizationName::parse("club").unwrap();
+        let details = OrganizationDetails::parse("The Club", "For all.", "/club.png").unwrap();
+        let wish = CreateOrganization {
+            name: name.clone(),
+            details,
+            is_default: false,
+        };
+        TestFramework::<Organization>::with(())
+            .given_no_previous_events()
+            .when(OrganizationCommand::CreateOrganization(wish))
+            .then_expect_events(vec![OrganizationEvent::OrganizationCreated {
+                name,
+                display_name: "The Club".into(),
+                description: "For all.".into(),
+                icon: "/club.png".into(),
+                is_default: false,
+            }]);
     }
 
     #[test]

@@ -13,6 +13,12 @@ pub enum OrganizationEvent {
         name: OrganizationName,
         /// Its name for people.
         display_name: String,
+        /// What it is for.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        description: String,
+        /// Where its picture is.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        icon: String,
         /// Whether users join it who name none.
         is_default: bool,
     },

@@ -78,12 +78,7 @@ fn decide_live(account: &Account, command: &UserCommand) -> Decision {
         UserCommand::JoinOrganization(id) => happened(UserEvent::OrganizationJoined {
             organization_id: *id,
         }),
-        UserCommand::LeaveOrganization(id) => {
-            member(account, *id)?;
-            happened(UserEvent::OrganizationLeft {
-                organization_id: *id,
-            })
-        }
+        UserCommand::LeaveOrganization(id) => leave_organization(account, *id),
         UserCommand::AssignOrganizationRoles {
             organization_id,
             roles,
@@ -183,9 +178,12 @@ fn start_session(account: &Account, wish: &StartSession) -> Decision {
     {
         return Err(UserError::CredentialsChanged);
     }
-    let mut events = activate(account, ActivationCause::Use)?;
+    let is_token = OpenSession::from(&wish.session).is_token();
+    let came = activate(account, ActivationCause::Use)?;
+    // A token may be made for somebody who has yet to come: they do with its first use.
+    let mut events = if is_token { Vec::new() } else { came };
     events.extend(forget_sessions(account, wish.at));
-    if OpenSession::from(&wish.session).is_token() {
+    if is_token {
         let tokens = account.sessions.values().filter(|open| open.is_token());
         if tokens.filter(|open| open.ends_at > wish.at).count() >= MOST_TOKENS {
             return Err(UserError::TooManyTokens);
@@ -266,6 +264,15 @@ fn ended(session_id: &SessionId, reason: EndReason) -> UserEvent {
         session_id: session_id.clone(),
         reason,
     }
+}
+
+/// Clients take the first organisation for the user's own, and fail where there is none.
+fn leave_organization(account: &Account, organization_id: Uuid) -> Decision {
+    member(account, organization_id)?;
+    if account.organizations.len() == 1 {
+        return Err(UserError::LastOrganization);
+    }
+    happened(UserEvent::OrganizationLeft { organization_id })
 }
 
 fn member(account: &Account, organization_id: Uuid) -> Result<&Membership, UserError> {

@@ -41,6 +41,9 @@ pub enum UserError {
     /// The user is not there.
     #[error("the user does not belong to this organization")]
     NotMember,
+    /// Users always belong somewhere.
+    #[error("the user belongs to no other organization: add them to another one first")]
+    LastOrganization,
     /// The roles were changed while somebody's right to change them was judged.
     #[error("the roles have changed meanwhile")]
     RolesChanged,

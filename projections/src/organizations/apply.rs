@@ -16,6 +16,8 @@ pub(super) fn apply(rows: &mut OrganizationRows, recorded: &Recorded) {
         OrganizationEvent::OrganizationCreated {
             name,
             display_name,
+            description,
+            icon,
             is_default,
         } => rows.0.push(OrganizationRow {
             id: recorded.stream,
@@ -23,6 +25,8 @@ pub(super) fn apply(rows: &mut OrganizationRows, recorded: &Recorded) {
             name: name.as_str().to_owned(),
             name_key: name.key(),
             display_name: display_name.clone(),
+            description: description.clone(),
+            icon: icon.clone(),
             is_default: *is_default,
             created_at: recorded.recorded_at,
             updated_at: recorded.recorded_at,
@@ -43,6 +47,8 @@ mod tests {
         let event = OrganizationEvent::OrganizationCreated {
             name: OrganizationName::parse("The-Default").unwrap(),
             display_name: "Everybody".to_owned(),
+            description: "All who work here.".to_owned(),
+            icon: "/emojis/1f30d.png".to_owned(),
             is_default: true,
         };
         apply(&mut rows, &recorded(HOME, 1, event));
@@ -52,6 +58,8 @@ mod tests {
             name: "The-Default".to_owned(),
             name_key: "the-default".to_owned(),
             display_name: "Everybody".to_owned(),
+            description: "All who work here.".to_owned(),
+            icon: "/emojis/1f30d.png".to_owned(),
             is_default: true,
             created_at: at(1),
             updated_at: at(1),

@@ -17,6 +17,10 @@ pub struct OrganizationRow {
     pub name_key: String,
     /// The name for people.
     pub display_name: String,
+    /// What it is for; may be empty.
+    pub description: String,
+    /// Where a picture is; may be empty.
+    pub icon: String,
     /// Whether users join it who name none.
     pub is_default: bool,
     /// When it came to be.

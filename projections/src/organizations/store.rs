@@ -17,6 +17,8 @@ pub(super) async fn write(conn: &mut PgConnection, rows: &OrganizationRows) -> s
               , name
               , name_key
               , display_name
+              , description
+              , icon
               , is_default
               , created_at
               , updated_at
@@ -28,9 +30,11 @@ pub(super) async fn write(conn: &mut PgConnection, rows: &OrganizationRows) -> s
               , $3::text[]
               , $4::text[]
               , $5::text[]
-              , $6::boolean[]
-              , $7::timestamptz[]
-              , $8::timestamptz[]
+              , $6::text[]
+              , $7::text[]
+              , $8::boolean[]
+              , $9::timestamptz[]
+              , $10::timestamptz[]
               )",
     )
     .bind(column(&rows, |row| row.id))
@@ -38,6 +42,8 @@ pub(super) async fn write(conn: &mut PgConnection, rows: &OrganizationRows) -> s
     .bind(column(&rows, |row| row.name.as_str()))
     .bind(column(&rows, |row| row.name_key.as_str()))
     .bind(column(&rows, |row| row.display_name.as_str()))
+    .bind(column(&rows, |row| row.description.as_str()))
+    .bind(column(&rows, |row| row.icon.as_str()))
     .bind(column(&rows, |row| row.is_default))
     .bind(column(&rows, |row| row.created_at))
     .bind(column(&rows, |row| row.updated_at))

@@ -419,6 +419,8 @@ mod tests {
         let organization = OrganizationEvent::OrganizationCreated {
             name: OrganizationName::parse("home").unwrap(),
             display_name: String::new(),
+            description: String::new(),
+            icon: String::new(),
             is_default: false,
         };
         assert_eq!(fold(&[recorded(HOME, 1, organization)]), None);

@@ -144,7 +144,7 @@ fn select(request: &ListRequest) -> QueryAs<'static, Postgres, Listed, PgArgumen
 }
 
 impl Visibility {
-    fn only(self) -> Option<Uuid> {
+    pub(crate) fn only(self) -> Option<Uuid> {
         match self {
             Self::All => None,
             Self::Only(id) => Some(id),

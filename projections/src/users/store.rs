@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{RoleAt, UserRow, apply::UserRows};
-use crate::columns::column;
+use crate::columns::{column, joined};
 
 pub(super) async fn read(conn: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Result<UserRows> {
     if ids.is_empty() {
@@ -62,7 +62,6 @@ async fn let_go(conn: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Arrays of arrays cannot be unnested, so that lists travel as text between commas.
 async fn upsert(conn: &mut PgConnection, rows: &[&UserRow]) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO read.users
@@ -154,9 +153,4 @@ async fn upsert(conn: &mut PgConnection, rows: &[&UserRow]) -> sqlx::Result<()> 
     .execute(conn)
     .await?;
     Ok(())
-}
-
-fn joined<T>(values: &[T], text: impl Fn(&T) -> String) -> String {
-    let texts: Vec<String> = values.iter().map(text).collect();
-    texts.join(",")
 }

@@ -37,10 +37,12 @@ fn a_member_leaves_and_stays_in_the_others() {
 }
 
 #[test]
-fn the_last_organization_can_be_left_too() {
-    given([created()])
-        .when(leave(HOME))
-        .then_expect_events(vec![left(HOME)]);
+fn the_last_organization_cannot_be_left() {
+    for past in [vec![created()], vec![created(), joined(AWAY), left(AWAY)]] {
+        given(past)
+            .when(leave(HOME))
+            .then_expect_error(UserError::LastOrganization);
+    }
 }
 
 #[test]

@@ -10,9 +10,10 @@ enum Answer {
     Refused(UserError),
 }
 
-/// Of each state: its name, and how it came to be. Who lives has a session that lasts an hour.
+/// Of each state: its name, and how it came to be. Who lives has a session that lasts an hour, and a second organisation,
+/// so that the first can be left.
 fn states() -> [(&'static str, Vec<UserEvent>); 6] {
-    let living = |first| vec![first, started("A", 60)];
+    let living = |first| vec![first, started("A", 60), joined(Uuid::from_u128(3))];
     let mut suspended = living(created());
     suspended.push(UserEvent::UserSuspended {});
     [
