@@ -28,6 +28,7 @@ use crate::{
     },
     command_bus::{CommandBus, CommandError},
     config::Config,
+    http::rate_limit::RateLimits,
 };
 
 /// How long a request waits for a connection before it is told that the database does not answer.
@@ -65,6 +66,8 @@ pub struct App {
     pub passwords: Passwords,
     /// Whose proof it is that a form comes from our own page.
     pub csrf_key: [u8; 32],
+    /// How many requests everybody has sent.
+    pub rate_limits: RateLimits,
     /// The organisation that users join who name none.
     pub default_organization: Uuid,
 }
@@ -131,6 +134,7 @@ impl App {
         Ok(Arc::new(Self {
             passwords: Passwords::new(cost, policy, workers)?,
             users: CommandBus::new(&log, &appender),
+            rate_limits: RateLimits::new(&config),
             config,
             pool,
             streams,

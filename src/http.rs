@@ -8,12 +8,14 @@ pub mod cookies;
 mod csrf;
 pub mod go_json;
 mod health;
+pub mod identity;
 pub mod normalize_path;
 mod oauth2_callback;
 mod observe;
 pub mod path;
 mod patience;
 pub mod query;
+pub mod rate_limit;
 pub mod request_context;
 mod root;
 pub mod timestamp;
@@ -101,6 +103,14 @@ fn router(app: AppState) -> Router {
         .fallback(unknown_route)
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),
+            rate_limit::limit,
+        ))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            identity::identify,
+        ))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
             csrf::guard,
         ))
         .layer(middleware::from_fn_with_state(
@@ -140,6 +150,12 @@ fn signed_in() -> Router<AppState> {
         )
         .route("/api/v2/users/logout", post(users::logout::logout))
         .route("/api/v2/users/{user}", get(users::get::get))
+}
+
+/// Whether a path belongs to the API, or only to the service.
+fn is_api(path: &str) -> bool {
+    path.strip_prefix("/api/v2")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 async fn unknown_route() -> Refusal {

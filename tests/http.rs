@@ -30,6 +30,8 @@ mod lessons;
 mod one_user;
 #[path = "http/paging.rs"]
 mod paging;
+#[path = "http/rate_limits.rs"]
+mod rate_limits;
 #[path = "http/request_bodies.rs"]
 mod request_bodies;
 #[path = "http/searching.rs"]

@@ -37,7 +37,7 @@ pub struct Validation {
 }
 
 /// A request that is not granted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Refusal {
     status: StatusCode,
     notice: Notice,

@@ -1,35 +1,25 @@
-//! The caller: who a request's token stands for, checked anew on every request.
+//! The caller: a signed-in user who may come in, checked anew on every request.
 
-use axum::{
-    extract::FromRequestParts,
-    http::{HeaderMap, request::Parts},
-};
+use axum::{extract::FromRequestParts, http::request::Parts};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_events::{
     Actor, Metadata,
-    user::{ActivationCause, LoginType, Membership, Status, UserCommand},
+    user::{ActivationCause, Membership, Status, UserCommand},
 };
 use rollcall_projections::{
     sessions::{self, KnownSession},
     users::FoundUser,
 };
 
-use super::{
-    answer::Refusal,
-    cookies::{self, OLD_SESSION_COOKIE, SESSION_COOKIE},
-    query::Parameters,
-    request_context::RequestContext,
-};
+use super::{answer::Refusal, identity::Identity, request_context::RequestContext};
 use crate::{
     app::{App, AppState},
-    auth::Token,
     command_bus::CommandError,
     permissions::{Action, Object, Subject},
 };
 
 /// A session's use is noted at most this often.
 const ACTIVITY_STEP: TimeDelta = TimeDelta::hours(1);
-const SESSION_HEADER: &str = "coder-session-token";
 
 /// A signed-in user, by a token that is good now.
 pub struct Caller {
@@ -98,22 +88,10 @@ impl FromRequestParts<AppState> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Refusal> {
         let request = RequestContext::from_request_parts(parts, app).await?;
-        let text = presented(&parts.headers, parts.uri.query())
-            .ok_or_else(|| Refusal::signed_out("There is no token."))?;
-        let token = Token::parse(&text).map_err(|error| Refusal::signed_out(error.to_string()))?;
-        let session = sessions::find(&app.pool, &token.id())
-            .await?
-            .ok_or_else(|| Refusal::signed_out("The token is unknown."))?;
-        if !token.matches(&session.session.secret_sha256.0) {
-            return Err(Refusal::signed_out("The token's secret is wrong."));
-        }
-        let now = app.clock.now();
-        if now >= expiry(&session) {
-            return Err(Refusal::signed_out("The token has expired."));
-        }
+        let session = Identity::of(&parts.extensions)?.clone();
         let mut caller = Self { session, request };
         caller.let_in(app).await?;
-        caller.note_use(app, now).await?;
+        caller.note_use(app, app.clock.now()).await?;
         if caller.session.session.scope != rollcall_events::user::Scope::All {
             return Err(Refusal::forbidden());
         }
@@ -173,50 +151,4 @@ fn not_active(status: Status) -> Refusal {
         "Your account is not active (status = {:?}). Contact an admin to reactivate it.",
         status.name()
     ))
-}
-
-/// When a session ends: API tokens when they were made to; the others slide with their use, up to a hard end.
-fn expiry(session: &KnownSession) -> DateTime<Utc> {
-    let row = &session.session;
-    if row.login_type == LoginType::Token {
-        return row.expires_at;
-    }
-    let slid = session
-        .last_used
-        .map(|last| last + TimeDelta::seconds(row.lifetime_s));
-    slid.unwrap_or(row.expires_at)
-        .max(row.expires_at)
-        .min(row.ends_at)
-}
-
-/// The token that a request presents: the first that is not empty, in the order on which the API's clients rely. One
-/// that is no text counts as well: it is refused, and not passed over in favour of a weaker place.
-#[must_use]
-pub fn presented(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
-    let header = |name: &str| {
-        headers
-            .get(name)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-    };
-    let query = Parameters::parse(query);
-    [
-        cookies::cookie(headers, SESSION_COOKIE),
-        Some(query.text(SESSION_COOKIE)),
-        header(SESSION_HEADER),
-        cookies::cookie(headers, OLD_SESSION_COOKIE),
-        header("authorization").and_then(|value| bearer(&value)),
-        Some(query.text("access_token")),
-    ]
-    .into_iter()
-    .flatten()
-    .find(|token| !token.is_empty())
-}
-
-/// The token of a bearer header; the scheme's case does not matter.
-#[must_use]
-pub fn bearer(value: &str) -> Option<String> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then(|| token.trim().to_owned())
 }

@@ -14,8 +14,8 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::{
-    caller::bearer,
     cookies::{CSRF_COOKIE, SESSION_COOKIE, automatic_token, cookie, csrf_cookie},
+    identity::bearer,
     query::Parameters,
 };
 use crate::app::AppState;

@@ -1,0 +1,134 @@
+//! Whose token a request brings: looked up once, before anything that wants to know it.
+//!
+//! What is found is left among the request's extensions. Whether the user may come in is another question, which
+//! `Caller` asks: here even a suspended user is somebody.
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{Extensions, HeaderMap},
+    middleware::Next,
+    response::Response,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use rollcall_events::user::LoginType;
+use rollcall_projections::sessions::{self, KnownSession};
+
+use super::{
+    answer::Refusal,
+    cookies::{self, OLD_SESSION_COOKIE, SESSION_COOKIE},
+    is_api,
+    pages::is_page,
+    query::Parameters,
+};
+use crate::{
+    app::{App, AppState},
+    auth::Token,
+};
+
+const SESSION_HEADER: &str = "coder-session-token";
+
+/// What a request's token stands for.
+#[derive(Clone)]
+pub struct Identity(Result<KnownSession, Refusal>);
+
+impl Identity {
+    /// The session, or why there is none.
+    ///
+    /// # Errors
+    /// The token is absent or not good, or could not be looked up.
+    pub fn of(extensions: &Extensions) -> Result<&KnownSession, Refusal> {
+        match extensions.get::<Self>() {
+            Some(Self(found)) => found.as_ref().map_err(Refusal::clone),
+            None => Err(Refusal::internal(&NoIdentity)),
+        }
+    }
+}
+
+/// Whatever wants a token is a page or under the API's path: anything else is not asked whose it is.
+#[derive(Debug, thiserror::Error)]
+#[error("a request was not identified")]
+struct NoIdentity;
+
+/// Finds out whose token the request brings. One that is not good, or that the database does not tell, stops nobody
+/// here: there are routes for anybody.
+pub async fn identify(
+    State(app): State<AppState>,
+    mut request: Request<Body>,
+    next: Next,
+) -> Response {
+    let path = request.uri().path();
+    let text = if is_api(path) {
+        presented(request.headers(), request.uri().query())
+    } else if is_page(path) {
+        // An address that holds a token must not make a page somebody else's.
+        cookies::cookie(request.headers(), SESSION_COOKIE).filter(|token| !token.is_empty())
+    } else {
+        return next.run(request).await;
+    };
+    let identity = Identity(find(&app, text).await);
+    request.extensions_mut().insert(identity);
+    next.run(request).await
+}
+
+/// The session of a token that is good now.
+async fn find(app: &App, text: Option<String>) -> Result<KnownSession, Refusal> {
+    let text = text.ok_or_else(|| Refusal::signed_out("There is no token."))?;
+    let token = Token::parse(&text).map_err(|error| Refusal::signed_out(error.to_string()))?;
+    let session = sessions::find(&app.pool, &token.id())
+        .await?
+        .ok_or_else(|| Refusal::signed_out("The token is unknown."))?;
+    if !token.matches(&session.session.secret_sha256.0) {
+        return Err(Refusal::signed_out("The token's secret is wrong."));
+    }
+    if app.clock.now() >= expiry(&session) {
+        return Err(Refusal::signed_out("The token has expired."));
+    }
+    Ok(session)
+}
+
+/// When a session ends: API tokens when they were made to; the others slide with their use, up to a hard end.
+fn expiry(session: &KnownSession) -> DateTime<Utc> {
+    let row = &session.session;
+    if row.login_type == LoginType::Token {
+        return row.expires_at;
+    }
+    let slid = session
+        .last_used
+        .map(|last| last + TimeDelta::seconds(row.lifetime_s));
+    slid.unwrap_or(row.expires_at)
+        .max(row.expires_at)
+        .min(row.ends_at)
+}
+
+/// The token that a request presents: the first that is not empty, in the order on which the API's clients rely. One
+/// that is no text counts as well: it is refused, and not passed over in favour of a weaker place.
+#[must_use]
+pub fn presented(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let query = Parameters::parse(query);
+    [
+        cookies::cookie(headers, SESSION_COOKIE),
+        Some(query.text(SESSION_COOKIE)),
+        header(SESSION_HEADER),
+        cookies::cookie(headers, OLD_SESSION_COOKIE),
+        header("authorization").and_then(|value| bearer(&value)),
+        Some(query.text("access_token")),
+    ]
+    .into_iter()
+    .flatten()
+    .find(|token| !token.is_empty())
+}
+
+/// The token of a bearer header; the scheme's case does not matter.
+#[must_use]
+pub fn bearer(value: &str) -> Option<String> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim().to_owned())
+}
