@@ -2,13 +2,14 @@
 
 mod config;
 mod migrate;
+mod openapi;
 mod serve;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Args, Config, StoreArgs};
+use crate::config::{Args, Config, ConfigError, StoreArgs};
 
 /// An event-sourced user service that speaks the users API of Coder.
 #[derive(Parser)]
@@ -42,25 +43,28 @@ enum Command {
     /// Print the configuration that is in force, secrets hidden
     #[command(after_help = "Example: ROLLCALL_LISTEN=0.0.0.0:8080 rollcall config")]
     Config(Box<Args>),
+    /// Print the description of the API, as OpenAPI 3.1
+    #[command(after_help = "Example: rollcall openapi > openapi.json\n\nIt needs no database.")]
+    Openapi,
 }
 
 /// Runs the program. Exit status 0: done; 1: it failed, and said why in a sentence; 2: wrong usage.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    let args = match &cli.command {
-        Command::Serve(args) | Command::Config(args) => (**args).clone(),
-        Command::Migrate(args) => Args::from((**args).clone()),
-    };
-    let config = match Config::load(&args, cli.config.as_deref()) {
-        Ok(config) => config,
-        Err(error) => return fail(&error, 2),
-    };
-    let result = match cli.command {
-        Command::Serve(_) => serve::serve(config),
-        Command::Migrate(_) => migrate::migrate(&config),
-        Command::Config(_) => config::print(&config).map_err(Into::into),
-    };
-    result.map_or_else(|error| fail(error.as_ref(), 1), |()| ExitCode::SUCCESS)
+    match execute(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<ConfigError>() => fail(error.as_ref(), 2),
+        Err(error) => fail(error.as_ref(), 1),
+    }
+}
+
+fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
+    let configured = |args: &Args| Config::load(args, cli.config.as_deref());
+    match cli.command {
+        Command::Serve(args) => serve::serve(configured(&args)?),
+        Command::Migrate(args) => migrate::migrate(&configured(&Args::from(*args))?),
+        Command::Config(args) => Ok(config::print(&configured(&args)?)?),
+        Command::Openapi => Ok(openapi::print()?),
+    }
 }
 
 /// One sentence, with its causes.

@@ -12,6 +12,7 @@ pub mod identity;
 pub mod normalize_path;
 mod oauth2_callback;
 mod observe;
+pub mod openapi;
 pub mod path;
 mod patience;
 pub mod query;
@@ -29,7 +30,6 @@ use axum::{
     extract::Request,
     http::StatusCode,
     middleware,
-    routing::{get, post},
     serve::ListenerExt,
 };
 use tokio::net::TcpListener;
@@ -38,6 +38,7 @@ use tower::{
     Layer,
     util::{MapRequest, MapRequestLayer},
 };
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::app::AppState;
 use answer::Refusal;
@@ -98,8 +99,8 @@ pub fn service(app: AppState) -> HttpService {
 /// All routes, by who calls them.
 fn router(app: AppState) -> Router {
     Router::new()
-        .merge(anybody())
-        .merge(signed_in())
+        .merge(Router::from(anybody()))
+        .merge(Router::from(signed_in()))
         .fallback(unknown_route)
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),
@@ -120,36 +121,29 @@ fn router(app: AppState) -> Router {
         .with_state(app)
 }
 
-fn anybody() -> Router<AppState> {
-    Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/api/v2", get(root::welcome))
-        .route("/api/v2/buildinfo", get(build_info::build_info))
-        .route(
-            "/api/v2/users/first",
-            get(users::first_exists::first_exists).post(users::create_first::create_first),
-        )
-        .route(
-            "/api/v2/users/authmethods",
-            get(users::auth_methods::auth_methods),
-        )
-        .route("/api/v2/users/login", post(users::login::login))
-        .route(
-            "/api/v2/users/oauth2/github/callback",
-            get(oauth2_callback::github),
-        )
-        .route("/api/v2/users/oidc/callback", get(oauth2_callback::oidc))
+fn anybody() -> OpenApiRouter<AppState> {
+    openapi::described([
+        routes!(health::alive),
+        routes!(health::ready),
+        routes!(root::welcome),
+        routes!(build_info::build_info),
+        routes!(
+            users::first_exists::first_exists,
+            users::create_first::create_first
+        ),
+        routes!(users::auth_methods::auth_methods),
+        routes!(users::login::login),
+        routes!(oauth2_callback::github),
+        routes!(oauth2_callback::oidc),
+    ])
 }
 
-fn signed_in() -> Router<AppState> {
-    Router::new()
-        .route(
-            "/api/v2/users",
-            get(users::list::list).post(users::create::create),
-        )
-        .route("/api/v2/users/logout", post(users::logout::logout))
-        .route("/api/v2/users/{user}", get(users::get::get))
+fn signed_in() -> OpenApiRouter<AppState> {
+    openapi::described([
+        routes!(users::list::list, users::create::create),
+        routes!(users::logout::logout),
+        routes!(users::get::get),
+    ])
 }
 
 /// Whether a path belongs to the API, or only to the service.

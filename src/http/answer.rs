@@ -7,6 +7,7 @@ use axum::{
 };
 use rollcall_events::{database_error::is_unavailable, log::LogError, vault::VaultError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{go_json, go_json::InvalidJson, query::Invalid};
 use crate::{auth::passwords::PasswordError, command_bus::CommandError};
@@ -15,11 +16,13 @@ use crate::{auth::passwords::PasswordError, command_bus::CommandError};
 pub struct Json<T>(pub StatusCode, pub T);
 
 /// A message without data; also every refusal's body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Notice {
     /// For people.
+    #[schema(example = "Validation failed.")]
     pub message: String,
     /// More of it.
+    #[schema(example = "EOF")]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
     /// What is wrong with which field.
@@ -28,11 +31,13 @@ pub struct Notice {
 }
 
 /// What is wrong with a field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Validation {
     /// The field's name in the request.
+    #[schema(example = "email")]
     pub field: String,
     /// The rule that it breaks.
+    #[schema(example = "Validation failed for tag \"email\": must be a valid e-mail address")]
     pub detail: String,
 }
 

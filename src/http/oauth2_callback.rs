@@ -5,12 +5,16 @@ use axum::http::StatusCode;
 
 use super::answer::Refusal;
 
-/// No GitHub application is configured.
+/// Starts or finishes signing in with GitHub. No GitHub application is configured: this is refused.
+#[utoipa::path(get, path = "/api/v2/users/oauth2/github/callback", tag = "sessions", operation_id = "github_callback",
+    responses((status = 400, description = "Signing in with GitHub is not configured.")))]
 pub async fn github() -> Refusal {
     not_configured("GitHub")
 }
 
-/// No OpenID Connect provider is configured.
+/// Starts or finishes signing in with OpenID Connect. No provider is configured: this is refused.
+#[utoipa::path(get, path = "/api/v2/users/oidc/callback", tag = "sessions", operation_id = "oidc_callback",
+    responses((status = 400, description = "Signing in with OpenID Connect is not configured.")))]
 pub async fn oidc() -> Refusal {
     not_configured("OpenID Connect")
 }

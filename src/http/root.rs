@@ -4,7 +4,9 @@ use axum::http::StatusCode;
 
 use super::answer::{Json, Notice};
 
-/// Yes.
+/// This is the API.
+#[utoipa::path(get, path = "/api/v2", tag = "service", operation_id = "welcome",
+    responses((status = 200, body = Notice)))]
 pub async fn welcome() -> Json<Notice> {
     Json(
         StatusCode::OK,

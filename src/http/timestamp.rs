@@ -4,12 +4,14 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 /// A point in time in an answer: RFC 3339 in UTC, to the microsecond.
 ///
 /// Microseconds are what the database keeps. Cutting off the rest here makes the answer that creates something agree
 /// with the ones that read it later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, format = DateTime, example = "2026-01-01T12:00:00.123456Z")]
 pub struct Timestamp(pub DateTime<Utc>);
 
 impl Timestamp {

@@ -7,66 +7,116 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::{app::AppState, config::AuthmethodsFormat, http::answer::Json};
+use crate::{
+    app::AppState,
+    config::{AuthmethodsFormat, Config},
+    http::answer::Json,
+};
 
-#[derive(Serialize)]
+/// The ways to sign in, for whoever offers them.
+#[derive(Clone)]
+pub struct Ways {
+    /// With a password.
+    pub password: bool,
+    /// By way of GitHub.
+    pub github: bool,
+    /// By way of an OpenID Connect provider: what its button says.
+    pub oidc: Option<String>,
+}
+
+/// In either shape.
+#[derive(ToSchema)]
+#[schema(as = AuthMethodsAnswer)]
+#[expect(dead_code, reason = "it describes what is answered")]
+enum Answer {
+    Flags(Flags),
+    Objects(Objects),
+}
+
+/// As flags.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuthMethodFlags)]
 struct Flags {
     password: bool,
     github: bool,
     oidc: bool,
 }
 
-#[derive(Serialize)]
+/// As objects.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuthMethods)]
 struct Objects {
     password: Method,
     github: Github,
     oidc: Oidc,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PasswordMethod)]
 struct Method {
     enabled: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = GithubMethod)]
 struct Github {
     enabled: bool,
     default_provider_configured: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = OidcMethod)]
 struct Oidc {
     enabled: bool,
-    sign_in_text: &'static str,
+    #[schema(example = "Sign in with Example")]
+    sign_in_text: String,
+    #[schema(example = "/icon.svg")]
     icon_url: &'static str,
 }
 
-/// Tells the ways that are open.
+impl Ways {
+    /// The ways that are configured.
+    #[must_use]
+    pub fn open(config: &Config) -> Self {
+        Self {
+            password: config.password_login,
+            github: false,
+            oidc: None,
+        }
+    }
+}
+
+/// How one can sign in: the ways that are open, in the shape that is configured.
+#[utoipa::path(get, path = "/api/v2/users/authmethods", tag = "sessions", operation_id = "auth_methods",
+    responses((status = 200, body = Answer)))]
 pub async fn auth_methods(State(app): State<AppState>) -> Response {
-    let password = app.config.password_login;
+    let ways = Ways::open(&app.config);
     match app.config.authmethods_format {
         AuthmethodsFormat::Flags => Json(
             StatusCode::OK,
             Flags {
-                password,
-                github: false,
-                oidc: false,
+                password: ways.password,
+                github: ways.github,
+                oidc: ways.oidc.is_some(),
             },
         )
         .into_response(),
         AuthmethodsFormat::Objects => Json(
             StatusCode::OK,
             Objects {
-                password: Method { enabled: password },
+                password: Method {
+                    enabled: ways.password,
+                },
                 github: Github {
-                    enabled: false,
+                    enabled: ways.github,
                     default_provider_configured: false,
                 },
                 oidc: Oidc {
-                    enabled: false,
-                    sign_in_text: "",
+                    enabled: ways.oidc.is_some(),
+                    sign_in_text: ways.oidc.unwrap_or_default(),
                     icon_url: "",
                 },
             },

@@ -17,6 +17,7 @@ use rollcall_projections::{
     users::{self, FoundUser, find},
 };
 use serde::Deserialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{UserView, fields::Fields};
@@ -28,23 +29,39 @@ use crate::{
         answer::{Json, Refusal, Validation, position_header},
         body::JsonBody,
         caller::Caller,
+        openapi::schemas,
     },
     permissions::{Action, Object},
 };
 
 /// The user to be created, as either generation of clients says it.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = CreateUser)]
 pub struct Request {
+    #[schema(value_type = schemas::Email, required)]
     email: String,
+    #[schema(value_type = schemas::Username, required)]
     username: String,
+    #[schema(value_type = schemas::DisplayName)]
     name: String,
+    /// Required for the login type `password`, which is the default.
+    #[schema(value_type = schemas::NewPassword)]
     password: String,
+    #[schema(value_type = schemas::UserLoginType)]
     login_type: String,
+    /// `active`, which is the default, or `dormant`.
+    #[schema(value_type = schemas::UserStatus)]
     user_status: String,
+    /// Where the user belongs: at least one organization, here or in `organization_id`.
     organization_ids: Vec<Uuid>,
+    /// One more organization. The nil id means the default one.
     organization_id: Option<Uuid>,
+    /// There are none: `true` is refused.
+    #[schema(example = false)]
     service_account: bool,
+    /// Only owners may give roles other than `member`.
+    #[schema(value_type = Vec<schemas::SiteRole>)]
     roles: Vec<String>,
 }
 
@@ -57,7 +74,13 @@ struct Wish {
     organizations: Vec<Uuid>,
 }
 
-/// Creates a user and answers with them, as the command decided.
+/// Creates a user.
+#[utoipa::path(post, path = "/api/v2/users", tag = "users", operation_id = "create_user", request_body = Request,
+    responses(
+        (status = 201, body = UserView),
+        (status = 404, description = "There is no such organization."),
+        (status = 409, description = "The e-mail address or the username is in use."),
+    ))]
 pub async fn create(
     State(app): State<AppState>,
     caller: Caller,

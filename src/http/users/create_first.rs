@@ -14,6 +14,7 @@ use rollcall_events::{
 };
 use rollcall_projections::users::find;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::fields::Fields;
@@ -23,28 +24,39 @@ use crate::{
     http::{
         answer::{Json, Refusal, position_header},
         body::JsonBody,
+        openapi::schemas,
         request_context::RequestContext,
     },
 };
 
 /// The first user. What else clients send (a trial, its form, newsletters) is of no use here.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = CreateFirstUser)]
 pub struct Request {
-    email: String,
-    username: String,
-    name: String,
-    password: String,
+    #[schema(value_type = schemas::Email, required)]
+    pub email: String,
+    #[schema(value_type = schemas::Username, required)]
+    pub username: String,
+    #[schema(value_type = schemas::DisplayName)]
+    pub name: String,
+    #[schema(value_type = schemas::NewPassword, required)]
+    pub password: String,
 }
 
 /// Who it is, and where.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = FirstUser)]
 pub struct Created {
+    #[schema(example = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")]
     user_id: Uuid,
+    #[schema(example = "0b9b3f4e-6d5a-4f0f-9d5d-2f6a3c1e7b8a")]
     organization_id: Uuid,
 }
 
 /// Creates the first user, an owner in the default organisation.
+#[utoipa::path(post, path = "/api/v2/users/first", tag = "users", operation_id = "create_first_user", request_body = Request,
+    responses((status = 201, body = Created), (status = 409, description = "There is a first user already.")))]
 pub async fn create_first(
     State(app): State<AppState>,
     context: RequestContext,

@@ -8,7 +8,9 @@ use crate::{
     http::answer::{Json, Notice, Refusal},
 };
 
-/// 200 or 404.
+/// Whether there is anybody.
+#[utoipa::path(get, path = "/api/v2/users/first", tag = "users", operation_id = "first_user_exists",
+    responses((status = 200, body = Notice), (status = 404, description = "There is nobody yet.")))]
 pub async fn first_exists(State(app): State<AppState>) -> Result<Json<Notice>, Refusal> {
     if find::any_live(&app.pool).await? {
         Ok(Json(

@@ -12,7 +12,9 @@ use crate::{
     },
 };
 
-/// The user, if the caller may see them.
+/// One user.
+#[utoipa::path(get, path = "/api/v2/users/{user}", tag = "users", operation_id = "get_user",
+    responses((status = 200, body = UserView)))]
 pub async fn get(
     State(app): State<AppState>,
     caller: Caller,

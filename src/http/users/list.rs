@@ -17,6 +17,7 @@ use rollcall_projections::users::{
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tracing::Instrument;
+use utoipa::ToSchema;
 
 use super::UserView;
 use crate::{
@@ -43,13 +44,26 @@ const READER_PATIENCE: Duration = Duration::from_secs(30);
 /// And a list that has not been taken by then.
 const LIST_PATIENCE: Duration = Duration::from_mins(5);
 
-#[derive(Serialize)]
+/// A page of the list, or all of it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UserList)]
 struct Answer {
     users: Vec<UserView>,
+    /// How many there are from `after_id` on; 0 if the page is empty.
+    #[schema(example = 1)]
     count: i64,
 }
 
-/// A page, or everybody.
+/// The users whom the caller may see: a page, or everybody. In the order of their usernames.
+#[utoipa::path(get, path = "/api/v2/users", tag = "users", operation_id = "list_users",
+    params(
+        ("q" = Option<String>, Query, max_length = 4096, example = "status:active",
+            description = "What to look for: words, and filters such as `status:active` or `role:owner`."),
+        ("after_id" = Option<Uuid>, Query, description = "Begin behind this user."),
+        ("limit" = Option<i32>, Query, minimum = 0, example = 25, description = "At most so many. 0: no limit."),
+        ("offset" = Option<i32>, Query, minimum = 0, example = 0, description = "Leave out so many at the beginning."),
+    ),
+    responses((status = 200, body = Answer)))]
 pub async fn list(
     State(app): State<AppState>,
     caller: Caller,

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::sign_in;
 use crate::{
@@ -13,25 +14,37 @@ use crate::{
     http::{
         answer::{Json, Refusal, position_header},
         body::JsonBody,
+        openapi::schemas,
         request_context::RequestContext,
     },
 };
 
 /// Who wants to sign in.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = SignIn)]
 pub struct Request {
+    #[schema(value_type = schemas::Email, required)]
     email: String,
+    #[schema(value_type = schemas::Password, required)]
     password: String,
 }
 
 /// The token, shown this once.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SignedIn)]
 pub struct Answer {
+    #[schema(example = "a1B2c3D4e5-f6G7h8I9j0K1l2M3n4O5p6")]
     session_token: String,
 }
 
-/// Signs in.
+/// Signs in with e-mail and password. The answer also sets the session's cookie.
+#[utoipa::path(post, path = "/api/v2/users/login", tag = "sessions", operation_id = "login", request_body = Request,
+    responses(
+        (status = 201, body = Answer),
+        (status = 401, description = "The e-mail address or the password is wrong, or the account is suspended."),
+        (status = 403, description = "The user signs in in another way, or nobody signs in with a password."),
+    ))]
 pub async fn login(
     State(app): State<AppState>,
     context: RequestContext,

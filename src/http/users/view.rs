@@ -3,23 +3,33 @@
 use rollcall_events::user::Role;
 use rollcall_projections::users::FoundUser;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::timestamp::Timestamp;
+use crate::http::{openapi::schemas, timestamp::Timestamp};
 
 /// A user. What belonged to an erased person is empty.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = User)]
 pub struct UserView {
+    #[schema(example = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")]
     id: Uuid,
+    #[schema(example = "ada")]
     username: String,
+    #[schema(example = "Ada Lovelace")]
     #[serde(skip_serializing_if = "String::is_empty")]
     name: String,
+    #[schema(example = "ada@example.com")]
     email: String,
+    #[schema(example = "")]
     avatar_url: String,
     created_at: Timestamp,
     updated_at: Timestamp,
+    /// About to the hour; in the year 1 if never.
     last_seen_at: Timestamp,
+    #[schema(value_type = schemas::UserStatus)]
     status: &'static str,
+    #[schema(value_type = schemas::UserLoginType)]
     login_type: &'static str,
     organization_ids: Vec<Uuid>,
     roles: Vec<RoleView>,
@@ -27,9 +37,12 @@ pub struct UserView {
 }
 
 /// A role.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Role)]
 struct RoleView {
+    #[schema(value_type = schemas::SiteRole)]
     name: &'static str,
+    #[schema(example = "Owner")]
     display_name: &'static str,
 }
 

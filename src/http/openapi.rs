@@ -1,0 +1,231 @@
+//! The description of the API, made from the code: OpenAPI 3.1. Printed by `rollcall openapi` and committed as
+//! `openapi/openapi.json`.
+//!
+//! No route is without its description: `http.rs` lists handlers by `routes!`, which takes method and path from what is
+//! written above the handler. To add an endpoint:
+//!
+//! 1. Above the handler, whose doc comment begins with the operation's title:
+//!    `#[utoipa::path(put, path = "/api/v2/users/{user}/profile", tag = "users", operation_id = "update_profile",
+//!    request_body = Request, responses((status = 200, body = UserView), (status = 409, description = "..")))]`.
+//! 2. Write there only what is particular to it. What many answer alike is added by the rules in [`common`]: 401 and 403
+//!    to whatever is in `signed_in()`, 404 to paths with a parameter, 413 to those with a body, and so on. To say more
+//!    about one of these, name it with a description. A refusal's body is a `Notice` unless another is named.
+//! 3. Parameters of paths are described in `PATH_PARAMETERS`, those of queries in place: `params(("limit" = Option<i32>,
+//!    Query, minimum = 0, example = 25, description = ".."))`.
+//! 4. Types of bodies derive `ToSchema` and have a name of their own: `#[schema(as = UpdateProfile)]`. A field with a rule
+//!    names it: `#[schema(value_type = schemas::Username, required)]`; the rules are in [`schemas`]. Other fields have an
+//!    `example = ".."`. In a request, what is not `required` may be `null` as well: that is added here.
+//! 5. Commit what `cargo run -- openapi > src/http/openapi/openapi.json` prints: a test compares it with the code.
+
+mod common;
+pub mod schemas;
+
+use std::{collections::BTreeSet, sync::LazyLock};
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+
+use super::{anybody, signed_in};
+use crate::app::AppState;
+use common::{COMMON, Operation};
+
+/// The description, as it is served, printed and committed.
+pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+    let document = describe(&anybody().into_openapi(), &signed_in().into_openapi());
+    format!("{document:#}\n")
+});
+
+/// What the operations are sorted by.
+const TAGS: [(&str, &str); 3] = [
+    ("users", "People, and what they may."),
+    ("sessions", "Signing in and out."),
+    ("service", "The service itself."),
+];
+
+/// The parameters that paths may have: name, description, example.
+const PATH_PARAMETERS: [(&str, &str, &str); 1] = [(
+    "user",
+    "A user's id or username, or `me` for the caller.",
+    "me",
+)];
+
+/// Handlers with their descriptions, as a router.
+pub fn described<const N: usize>(
+    routes: [UtoipaMethodRouter<AppState>; N],
+) -> OpenApiRouter<AppState> {
+    let router = OpenApiRouter::default();
+    routes.into_iter().fold(router, OpenApiRouter::routes)
+}
+
+fn describe(anybody: &OpenApi, signed_in: &OpenApi) -> Value {
+    let mut document = frame();
+    for (group, wants_token) in [(json!(anybody), false), (json!(signed_in), true)] {
+        for (path, operations) in members(&group["paths"]) {
+            for (method, operation) in members(operations) {
+                document["paths"][path][method] = complete(operation, path, method, wants_token);
+            }
+        }
+        for (name, schema) in members(&group["components"]["schemas"]) {
+            document["components"]["schemas"][name] = schema.clone();
+        }
+    }
+    for name in schemas_of_requests(&document) {
+        accept_null(&mut document["components"]["schemas"][name]);
+    }
+    document
+}
+
+/// What does not depend on the routes.
+fn frame() -> Value {
+    let mut document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Rollcall",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": env!("CARGO_PKG_DESCRIPTION"),
+            "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
+        },
+        "tags": TAGS.map(|(name, description)| json!({ "name": name, "description": description })),
+        "security": [{ "header": [] }, { "cookie": [] }, { "bearer": [] }],
+        "components": { "securitySchemes": {
+            "header": {
+                "type": "apiKey", "in": "header", "name": "Coder-Session-Token",
+                "description": "A session's token.",
+            },
+            "cookie": {
+                "type": "apiKey", "in": "cookie", "name": "coder_session_token",
+                "description": "The same, as browsers send it. A change then also needs the header `X-CSRF-TOKEN` \
+                                with the value of the cookie `csrf_token`.",
+            },
+            "bearer": {
+                "type": "http", "scheme": "bearer",
+                "description": "The same, as others send it.",
+            },
+        } },
+    });
+    for common in &COMMON {
+        document["components"]["responses"][common.name()] = common.answer();
+    }
+    document
+}
+
+/// An operation with what follows from its path, its method and who may call it.
+fn complete(written: &Value, path: &str, method: &str, wants_token: bool) -> Value {
+    let mut operation = written.clone();
+    if !wants_token {
+        operation["security"] = json!([]);
+    }
+    let written_parameters = items(&written["parameters"]).cloned();
+    let parameters: Vec<Value> = path_parameters(path).chain(written_parameters).collect();
+    if !parameters.is_empty() {
+        operation["parameters"] = json!(parameters);
+    }
+    if let Some(title) = written["summary"].as_str() {
+        operation["summary"] = json!(title.trim_end_matches('.'));
+    }
+    for (status, answer) in members(&written["responses"]) {
+        operation["responses"][status] = full_answer(answer, status);
+    }
+    let traits = Operation {
+        is_in_api: path.starts_with("/api/"),
+        has_parameter: path.contains('{'),
+        changes_something: method != "get",
+        has_body: written["requestBody"].is_object(),
+        wants_token,
+    };
+    for common in COMMON.iter().filter(|common| common.applies(&traits)) {
+        let answer = &mut operation["responses"][common.status.as_str()];
+        if answer.is_null() {
+            *answer = common.reference();
+        }
+    }
+    operation
+}
+
+fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
+    PATH_PARAMETERS
+        .iter()
+        .filter(move |(name, ..)| path.contains(&format!("{{{name}}}")))
+        .map(|(name, description, example)| {
+            json!({
+                "name": name, "in": "path", "required": true,
+                "description": description, "example": example,
+                "schema": { "type": "string", "minLength": 1 },
+            })
+        })
+}
+
+/// An answer with what need not be written: a success is described by its status, and a refusal has the body that all
+/// others of its status have, or a notice.
+fn full_answer(written: &Value, status: &str) -> Value {
+    let mut answer = written.clone();
+    let status: StatusCode = status.parse().unwrap_or_default();
+    if answer["description"].is_null() {
+        answer["description"] = json!(status.canonical_reason());
+    }
+    if answer["content"].is_null() && (status.is_client_error() || status.is_server_error()) {
+        let common = COMMON.iter().find(|common| common.status == status);
+        answer["content"] =
+            common.map_or_else(common::notice, |common| common.answer()["content"].take());
+    }
+    answer
+}
+
+/// The names of the schemas that the bodies of requests are made of.
+fn schemas_of_requests(document: &Value) -> BTreeSet<String> {
+    let operations = members(&document["paths"]).flat_map(|(_, operations)| members(operations));
+    let mut found = BTreeSet::new();
+    for (_, operation) in operations {
+        add_references(&operation["requestBody"], document, &mut found);
+    }
+    found
+}
+
+fn add_references(value: &Value, document: &Value, found: &mut BTreeSet<String>) {
+    let name = value["$ref"]
+        .as_str()
+        .and_then(|reference| reference.strip_prefix("#/components/schemas/"));
+    if let Some(name) = name
+        && found.insert(name.to_owned())
+    {
+        add_references(&document["components"]["schemas"][name], document, found);
+    }
+    let inside = members(value).map(|(_, value)| value).chain(items(value));
+    for value in inside {
+        add_references(value, document, found);
+    }
+}
+
+/// In a request, `null` means that a field is not given; so it may be null unless it is required.
+fn accept_null(schema: &mut Value) {
+    let required = schema["required"].clone();
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for (name, property) in properties.into_iter().flatten() {
+        if items(&required).any(|required| required == name) {
+            // A default of no use: the field has to be there.
+            property
+                .as_object_mut()
+                .and_then(|property| property.remove("default"));
+        } else if let Some(kind) = property
+            .get("type")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+        {
+            property["type"] = json!([kind, "null"]);
+        } else if let Some(reference) = property["$ref"].as_str() {
+            *property = json!({ "oneOf": [{ "type": "null" }, { "$ref": reference }] });
+        }
+    }
+}
+
+/// The members of an object; of anything else, none.
+fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
+/// The items of an array; of anything else, none.
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
