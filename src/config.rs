@@ -48,6 +48,10 @@ use serde::Serialize;
 ///
 /// Its `Display` is a `rollcall.toml` with the secrets hidden.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the operator's, and says nothing of the others"
+)]
 pub struct Config {
     /// Where HTTP is served.
     pub listen: SocketAddr,
