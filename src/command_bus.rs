@@ -250,6 +250,9 @@ impl<A: EventSourced> Pending<A> {
         if self.loaded.version == 0 && version > 0 {
             return None;
         }
+        if A::IS_MEMORYLESS {
+            return Some(Arc::clone(&self.loaded.state));
+        }
         match earlier {
             Some(state) => Arc::clone(state).downcast().ok(),
             None if self.loaded.version == version => Some(Arc::clone(&self.loaded.state)),

@@ -2,6 +2,7 @@
 //! read models in `rollcall-projections`.
 
 pub mod app;
+pub mod attempts;
 pub mod auth;
 pub mod cli;
 pub mod command_bus;

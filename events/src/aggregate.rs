@@ -21,6 +21,9 @@ pub trait EventSourced:
     /// Whether each stream holds personal data, and so gets a key of its own when it begins.
     const IS_PERSON: bool;
 
+    /// Whether decisions depend on nothing that happened before: then no other command is ever in their way.
+    const IS_MEMORYLESS: bool = false;
+
     /// What happens because of `command`. No events: it is already so, and nothing is recorded.
     ///
     /// # Errors

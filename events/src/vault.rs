@@ -9,7 +9,7 @@ mod master_key;
 mod seal;
 mod subject_key;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
 
 use moka::sync::Cache;
 use sqlx::PgPool;
@@ -123,6 +123,25 @@ impl Vault {
             }
         }
         Ok(KeyRing(ring))
+    }
+
+    /// Destroys the keys of all subjects from the first of the range up to its end, without it: what is sealed under
+    /// them is erased for ever. Other nodes feel it within a minute. Says how many keys there were.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn destroy_keys(&self, subjects: Range<Uuid>) -> sqlx::Result<usize> {
+        let destroyed: Vec<Uuid> = sqlx::query_scalar(
+            "DELETE FROM vault.subject_keys WHERE subject_id >= $1 AND subject_id < $2 RETURNING subject_id",
+        )
+        .bind(subjects.start)
+        .bind(subjects.end)
+        .fetch_all(&self.pool)
+        .await?;
+        for subject in &destroyed {
+            self.opened.invalidate(subject);
+        }
+        Ok(destroyed.len())
     }
 
     async fn wrapped(&self, subjects: &[Uuid]) -> sqlx::Result<Vec<(Uuid, String, Vec<u8>)>> {

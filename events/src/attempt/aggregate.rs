@@ -46,6 +46,7 @@ impl EventSourced for AttemptsOfDay {
     const STATE_VERSION: i32 = 1;
     /// About several, and about nobody: the key is the day's.
     const IS_PERSON: bool = true;
+    const IS_MEMORYLESS: bool = true;
 
     fn decide(&self, command: &AttemptCommand) -> Result<Vec<AttemptEvent>, Infallible> {
         Ok(vec![decide(command)])
