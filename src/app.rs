@@ -22,6 +22,7 @@ use sqlx::{
 use uuid::Uuid;
 
 use crate::{
+    attempts::Attempts,
     auth::{
         Passwords,
         passwords::{Cost, PasswordError},
@@ -62,6 +63,8 @@ pub struct App {
     pub users: CommandBus<User>,
     /// The way of organisations' commands.
     pub organizations: CommandBus<Organization>,
+    /// The way of attempts that came to nothing.
+    pub attempts: Attempts,
     /// Hashes and verifies.
     pub passwords: Passwords,
     /// Whose proof it is that a form comes from our own page.
@@ -134,6 +137,7 @@ impl App {
         Ok(Arc::new(Self {
             passwords: Passwords::new(cost, policy, workers)?,
             users: CommandBus::new(&log, &appender),
+            attempts: Attempts::new(CommandBus::new(&log, &appender), Arc::clone(&clock), Ids),
             rate_limits: RateLimits::new(&config),
             config,
             pool,

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    app::App, config::Config, database, database::Database, http, logging, postgres::Cluster,
+    app::App, attempts, config::Config, database, database::Database, http, logging, postgres::Cluster,
     upkeep,
 };
 
@@ -75,7 +75,10 @@ async fn run(
     // Before anybody is told that we are here: they might tell us to stop at once.
     let stop = asked_to_stop()?;
     announce(&listener.local_addr()?.to_string());
+    let attempts = app.attempts.clone();
+    tokio::spawn(attempts::run(attempts.clone()));
     http::serve(app, listener, stop).await?;
+    attempts::stop(attempts).await;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use chrono::TimeDelta;
 use rollcall_events::{
     Actor,
+    attempt::{Action, RefusalReason, RefusedAttempt, ResourceType},
     user::{EmailAddress, LoginType, Scope, Session, StartSession, Status, UserCommand, UserError},
     vault::{self, VaultWrite},
 };
@@ -31,7 +32,7 @@ pub struct SignedIn {
     pub position: i64,
 }
 
-/// Begins a session for who knows the password.
+/// Begins a session for who knows the password. Who is refused is in the log before they hear of it.
 ///
 /// # Errors
 /// A field is wrong, password login is off, or the two do not belong to anybody who may sign in.
@@ -41,23 +42,59 @@ pub async fn by_password(
     email: &str,
     password: String,
 ) -> Result<SignedIn, Refusal> {
-    let email = read(email, &password)?;
+    let address = read(email, &password)?;
+    match sign_in(app, context, &address, password.into()).await {
+        Ok(signed_in) => Ok(signed_in),
+        Err(Failure::Denied(denial)) => {
+            note(app, context, address, &denial).await;
+            Err(denial.refusal)
+        }
+        Err(Failure::Other(refusal)) => Err(refusal),
+    }
+}
+
+/// Why somebody is not signed in.
+enum Failure {
+    /// They may not.
+    Denied(Box<Denial>),
+    /// Nobody could have been.
+    Other(Refusal),
+}
+
+/// A sign-in that is refused.
+struct Denial {
+    reason: RefusalReason,
+    /// Whose account it would have been.
+    account: Option<Uuid>,
+    refusal: Refusal,
+}
+
+async fn sign_in(
+    app: &App,
+    context: &RequestContext,
+    email: &EmailAddress,
+    password: Arc<str>,
+) -> Result<SignedIn, Failure> {
     if !app.config.password_login {
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "Password authentication is disabled.",
+        let user = find::by_email(&app.pool, &email.key()).await?;
+        return Err(denied(
+            RefusalReason::PasswordLoginOff,
+            user.map(|user| user.row.id),
+            Refusal::new(
+                StatusCode::FORBIDDEN,
+                "Password authentication is disabled.",
+            ),
         ));
     }
-    let password: Arc<str> = password.into();
     let token = Token::generate(app.ids);
     let mut tries = 0;
     let done = loop {
-        let proven = prove(app, &email, Arc::clone(&password)).await?;
+        let proven = prove(app, email, Arc::clone(&password)).await?;
         tries += 1;
         match start_session(app, context, &proven, &token).await {
             // The hash was renewed, or the password changed, while this one was verified: verify it again.
             Err(CommandError::Refused(UserError::CredentialsChanged)) if tries < TRIES => {}
-            Err(error) => return Err(refused(&error)),
+            Err(error) => return Err(refused(proven.user.row.id, &error)),
             Ok(done) => {
                 renew_hash(app, context, proven, password).await;
                 break done;
@@ -68,6 +105,32 @@ pub async fn by_password(
         token,
         position: done.position,
     })
+}
+
+/// Somebody has the address, or nobody: the work is the same.
+async fn note(app: &App, context: &RequestContext, email: EmailAddress, denial: &Denial) {
+    let email = denial.account.is_none().then(|| email.as_str().to_owned());
+    let attempt = RefusedAttempt {
+        action: Action::Login,
+        resource_type: ResourceType::ApiKey,
+        resource_id: denial.account,
+        user_id: denial.account,
+        organization_id: None,
+        status: denial.refusal.status().as_u16(),
+        reason: Some(denial.reason),
+        email,
+    };
+    let metadata = context.metadata(Actor::Anonymous, None, app.ids);
+    app.attempts.note(attempt, metadata).await;
+}
+
+impl<E> From<E> for Failure
+where
+    Refusal: From<E>,
+{
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
 }
 
 impl SignedIn {
@@ -99,7 +162,7 @@ struct Proven {
 }
 
 /// Verifies the password. Unknown people, and those without a password, cost the same work and get the same answer.
-async fn prove(app: &App, email: &EmailAddress, password: Arc<str>) -> Result<Proven, Refusal> {
+async fn prove(app: &App, email: &EmailAddress, password: Arc<str>) -> Result<Proven, Failure> {
     let user = find::by_email(&app.pool, &email.key()).await?;
     // Asked for nobody too: an unknown address takes as many questions to the database as a known one.
     let id = user.as_ref().map_or(Uuid::nil(), |user| user.row.id);
@@ -112,22 +175,26 @@ async fn prove(app: &App, email: &EmailAddress, password: Arc<str>) -> Result<Pr
         (Some(user), Some(credential)) if verdict != Verdict::Wrong => {
             may_sign_in(user, credential.revision, verdict)
         }
-        _ => Err(Refusal::unauthenticated("Incorrect email or password.")),
+        (user, _) => Err(wrong(user.map(|user| user.row.id))),
     }
 }
 
-fn may_sign_in(user: FoundUser, revision: i64, verdict: Verdict) -> Result<Proven, Refusal> {
+fn may_sign_in(user: FoundUser, revision: i64, verdict: Verdict) -> Result<Proven, Failure> {
     if user.row.login_type != LoginType::Password {
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            format!(
-                "Incorrect login type: this user signs in with {}, not with a password.",
-                user.row.login_type.name()
+        let login_type = user.row.login_type.name();
+        return Err(denied(
+            RefusalReason::WrongLoginType,
+            Some(user.row.id),
+            Refusal::new(
+                StatusCode::FORBIDDEN,
+                format!(
+                    "Incorrect login type: this user signs in with {login_type}, not with a password."
+                ),
             ),
         ));
     }
     if user.row.status == Status::Suspended {
-        return Err(suspended());
+        return Err(suspended(user.row.id));
     }
     Ok(Proven {
         user,
@@ -188,16 +255,38 @@ async fn renew_hash(app: &App, context: &RequestContext, proven: Proven, passwor
     }
 }
 
-fn refused(error: &CommandError<UserError>) -> Refusal {
+fn refused(user: Uuid, error: &CommandError<UserError>) -> Failure {
     match error {
-        CommandError::Refused(UserError::Suspended) => suspended(),
+        CommandError::Refused(UserError::Suspended) => suspended(user),
         CommandError::Refused(UserError::NotFound | UserError::CredentialsChanged) => {
-            Refusal::unauthenticated("Incorrect email or password.")
+            wrong(Some(user))
         }
-        other => Refusal::from_command(other),
+        other => Failure::Other(Refusal::from_command(other)),
     }
 }
 
-fn suspended() -> Refusal {
-    Refusal::unauthenticated("Your account is suspended. Contact an admin to reactivate it.")
+/// Which of the two is wrong, only the log is told.
+fn wrong(account: Option<Uuid>) -> Failure {
+    let reason = match account {
+        Some(_) => RefusalReason::WrongPassword,
+        None => RefusalReason::UnknownEmail,
+    };
+    let refusal = Refusal::unauthenticated("Incorrect email or password.");
+    denied(reason, account, refusal)
+}
+
+fn suspended(user: Uuid) -> Failure {
+    denied(
+        RefusalReason::Suspended,
+        Some(user),
+        Refusal::unauthenticated("Your account is suspended. Contact an admin to reactivate it."),
+    )
+}
+
+fn denied(reason: RefusalReason, account: Option<Uuid>, refusal: Refusal) -> Failure {
+    Failure::Denied(Box::new(Denial {
+        reason,
+        account,
+        refusal,
+    }))
 }

@@ -11,7 +11,7 @@ use crate::{
 
 /// The user, deleted ones too, unless the caller may not see them: that is a 404 like a user who never was.
 pub async fn target(app: &App, caller: &Caller, user: &str) -> Result<FoundUser, Refusal> {
-    let found = find(app, caller, user)
+    let found = find(app, caller.user(), user)
         .await?
         .ok_or_else(Refusal::not_found)?;
     caller.require_or_hide(Action::Read, &Object::user(found.row.id))?;
@@ -19,9 +19,9 @@ pub async fn target(app: &App, caller: &Caller, user: &str) -> Result<FoundUser,
 }
 
 /// By id, deleted users too; by name, the living.
-async fn find(app: &App, caller: &Caller, user: &str) -> Result<Option<FoundUser>, Refusal> {
+pub async fn find(app: &App, me: &FoundUser, user: &str) -> Result<Option<FoundUser>, Refusal> {
     if user == "me" {
-        return Ok(Some(caller.user().clone()));
+        return Ok(Some(me.clone()));
     }
     // Only the hyphenated form is an id: 32 hexadecimal digits are a good username.
     if user.len() == 36

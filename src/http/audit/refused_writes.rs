@@ -1,0 +1,231 @@
+//! Changes that a signed-in user asked for and was refused: they are in the audit log too, if what they were about is
+//! known.
+//!
+//! What succeeded is told by its own event. An endpoint needs to do nothing for it but to be in the table below.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State},
+    http::{StatusCode, request::Parts},
+    middleware::Next,
+    response::Response,
+};
+use rollcall_events::{
+    Actor,
+    attempt::{Action, RefusedAttempt, ResourceType},
+};
+use rollcall_projections::{organizations, sessions::KnownSession};
+use uuid::Uuid;
+
+use crate::{
+    app::{App, AppState},
+    http::{answer::Refusal, identity::Identity, request_context::RequestContext, users::target},
+};
+
+/// How long an answer is held back for this, at most.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a request does to what, if that is audited.
+fn audited(method: &str, route: &str) -> Option<(Action, ResourceType)> {
+    let done = match (method, route.strip_prefix("/api/v2")?) {
+        ("POST", "/users") => (Action::Create, ResourceType::User),
+        ("DELETE", "/users/{user}") => (Action::Delete, ResourceType::User),
+        (
+            "PUT",
+            "/users/{user}/profile"
+            | "/users/{user}/status/suspend"
+            | "/users/{user}/status/activate"
+            | "/users/{user}/password"
+            | "/users/{user}/roles",
+        ) => (Action::Write, ResourceType::User),
+        ("POST", "/users/logout") => (Action::Logout, ResourceType::ApiKey),
+        ("POST", "/users/{user}/keys" | "/users/{user}/keys/tokens") => {
+            (Action::Create, ResourceType::ApiKey)
+        }
+        ("DELETE", "/users/{user}/keys/{id}") => (Action::Delete, ResourceType::ApiKey),
+        ("PUT", "/users/{user}/keys/{id}/expire") => (Action::Write, ResourceType::ApiKey),
+        ("POST", "/organizations") => (Action::Create, ResourceType::Organization),
+        ("POST", "/organizations/{organization}/members/{user}") => {
+            (Action::Create, ResourceType::OrganizationMember)
+        }
+        ("DELETE", "/organizations/{organization}/members/{user}") => {
+            (Action::Delete, ResourceType::OrganizationMember)
+        }
+        ("PUT", "/organizations/{organization}/members/{user}/roles") => {
+            (Action::Write, ResourceType::OrganizationMember)
+        }
+        _ => return None,
+    };
+    Some(done)
+}
+
+/// Lets the request through, and notes it if it is refused.
+pub async fn note(State(app): State<AppState>, request: Request<Body>, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let asked = Change::read(&mut parts).await;
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let status = response.status();
+    if let Some(change) = asked.filter(|_| is_refusal(status)) {
+        let noting = tokio::spawn(async move {
+            if let Err(refusal) = change.note(&app, status).await {
+                tracing::warn!(
+                    reason = refusal.notice().message,
+                    "a refused change was not noted"
+                );
+            }
+        });
+        // What failed is not made slower by what keeps it from being told as well.
+        if !status.is_server_error() {
+            drop(tokio::time::timeout(PATIENCE, noting).await);
+        }
+    }
+    response
+}
+
+/// Who is not signed in was not refused the change, but to be let in; who asks too often is not heard at all.
+fn is_refusal(status: StatusCode) -> bool {
+    let is_error = status.is_client_error() || status.is_server_error();
+    is_error && status != StatusCode::UNAUTHORIZED && status != StatusCode::TOO_MANY_REQUESTS
+}
+
+/// An audited change that somebody asks for.
+struct Change {
+    action: Action,
+    resource_type: ResourceType,
+    /// The user whom the path names.
+    user: Option<String>,
+    /// The organisation that the path names.
+    organization: Option<String>,
+    caller: KnownSession,
+    request: RequestContext,
+}
+
+impl Change {
+    async fn read(parts: &mut Parts) -> Option<Self> {
+        let route = parts.extensions.get::<MatchedPath>()?;
+        let (action, resource_type) = audited(parts.method.as_str(), route.as_str())?;
+        let caller = Identity::of(&parts.extensions).ok()?.clone();
+        let request = parts.extensions.get::<RequestContext>()?.clone();
+        // What is no text, percent-decoded, names nothing.
+        let named = RawPathParams::from_request_parts(parts, &()).await.ok()?;
+        let part = |name| {
+            let mut parts = named.iter();
+            let found = parts.find(|(part, _)| *part == name);
+            found.map(|(_, text)| text.to_owned())
+        };
+        Some(Self {
+            action,
+            resource_type,
+            user: part("user"),
+            organization: part("organization"),
+            caller,
+            request,
+        })
+    }
+
+    /// Notes it, unless it names what does not exist.
+    async fn note(self, app: &App, status: StatusCode) -> Result<(), Refusal> {
+        let Some(user) = self.user(app).await? else {
+            return Ok(());
+        };
+        let Some(organization) = self.organization(app).await? else {
+            return Ok(());
+        };
+        let attempt = RefusedAttempt {
+            action: self.action,
+            resource_type: self.resource_type,
+            resource_id: user,
+            user_id: None,
+            organization_id: organization,
+            status: status.as_u16(),
+            reason: None,
+            email: None,
+        };
+        let actor = Actor::User(self.caller.user.row.id);
+        let authentication = format!("session:{}", self.caller.session.id.0);
+        let metadata = self.request.metadata(actor, Some(authentication), app.ids);
+        app.attempts.note(attempt, metadata).await;
+        Ok(())
+    }
+
+    /// The user whom it is about, if it names one; nothing when there is no such user. Even one whom the caller may not
+    /// see: those who read the log may.
+    async fn user(&self, app: &App) -> Result<Option<Option<Uuid>>, Refusal> {
+        let me = &self.caller.user;
+        match &self.user {
+            Some(user) => {
+                let found = target::find(app, me, user).await?;
+                Ok(found.map(|found| Some(found.row.id)))
+            }
+            None if self.action == Action::Logout => Ok(Some(Some(me.row.id))),
+            None => Ok(Some(None)),
+        }
+    }
+
+    /// The same of the organisation.
+    async fn organization(&self, app: &App) -> Result<Option<Option<Uuid>>, Refusal> {
+        let Some(organization) = &self.organization else {
+            return Ok(Some(None));
+        };
+        let found = match Uuid::parse_str(organization) {
+            Ok(id) => organizations::find::by_id(&app.pool, id).await?,
+            Err(_) if organization.contains('\0') => None,
+            Err(_) => {
+                let name_key = organization.to_ascii_lowercase();
+                organizations::find::by_name(&app.pool, &name_key).await?
+            }
+        };
+        Ok(found.map(|found| Some(found.id)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::http::openapi::DOCUMENT;
+
+    /// Changes that say nothing of anybody, or are told otherwise.
+    const NOT_AUDITED: [(&str, &str); 5] = [
+        ("POST", "/api/v2/authcheck"),
+        ("POST", "/api/v2/audit/testgenerate"),
+        ("POST", "/api/v2/users/first"),
+        ("POST", "/api/v2/users/login"),
+        ("POST", "/api/v2/users/validate-password"),
+    ];
+
+    #[test]
+    fn every_change_is_audited_or_known_not_to_be() {
+        let document: Value = serde_json::from_str(&DOCUMENT).unwrap();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for method in operations.as_object().unwrap().keys() {
+                let method = method.to_uppercase();
+                let is_change = method != "GET" && path.starts_with("/api/");
+                let is_known =
+                    audited(&method, path).is_some() || NOT_AUDITED.contains(&(&method, path));
+                assert!(!is_change || is_known, "{method} {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_answers_that_refuse_the_change_itself_are_refusals() {
+        for (status, is) in [
+            (200, false),
+            (204, false),
+            (400, true),
+            (401, false),
+            (403, true),
+            (404, true),
+            (409, true),
+            (429, false),
+            (500, true),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(is_refusal(status), is, "{status}");
+        }
+    }
+}
