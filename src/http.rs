@@ -1,6 +1,7 @@
 //! HTTP: the routes, and what surrounds every request. One file for each endpoint; no SQL here.
 
 pub mod answer;
+mod authcheck;
 mod body;
 mod build_info;
 pub mod caller;
@@ -143,6 +144,7 @@ fn signed_in() -> OpenApiRouter<AppState> {
         routes!(users::list::list, users::create::create),
         routes!(users::logout::logout),
         routes!(users::get::get),
+        routes!(authcheck::authcheck),
     ])
 }
 

@@ -10,6 +10,8 @@ mod support;
 #[path = "http/given.rs"]
 mod given;
 
+#[path = "http/authcheck.rs"]
+mod authcheck;
 #[path = "http/conventions.rs"]
 mod conventions;
 #[path = "http/creating_users.rs"]

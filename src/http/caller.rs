@@ -40,11 +40,19 @@ impl Caller {
     #[must_use]
     pub fn subject(&self) -> Subject {
         let row = &self.user().row;
-        let organizations = row.organization_ids.iter().copied();
+        let roles_at = |organization_id| {
+            let held = row.organization_roles.iter();
+            held.filter(move |held| held.organization_id == organization_id)
+                .map(|held| held.role)
+        };
+        let membership = |&organization_id| Membership {
+            organization_id,
+            roles: roles_at(organization_id).collect(),
+        };
         Subject {
             user: row.id,
             roles: row.roles.clone(),
-            memberships: organizations.map(Membership::new).collect(),
+            memberships: row.organization_ids.iter().map(membership).collect(),
             scope: self.session.session.scope,
         }
     }

@@ -25,7 +25,7 @@ enum Guard {
 use Guard::{Open, Token};
 
 /// Method, pattern, address, and who gets what.
-const ROUTES: [(&str, &str, &str, Guard); 15] = [
+const ROUTES: [(&str, &str, &str, Guard); 16] = [
     ("GET", "/healthz", "/healthz", Open(200)),
     ("GET", "/readyz", "/readyz", Open(200)),
     ("GET", "/api/v2", "/api/v2", Open(200)),
@@ -75,6 +75,12 @@ const ROUTES: [(&str, &str, &str, Guard); 15] = [
         Token(404),
     ),
     ("GET", "/api/v2/users/{user}", ME, Token(200)),
+    (
+        "POST",
+        "/api/v2/authcheck",
+        "/api/v2/authcheck",
+        Token(400),
+    ),
     // Last, because it ends the session.
     (
         "POST",
