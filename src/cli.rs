@@ -4,6 +4,7 @@ mod config;
 mod migrate;
 mod openapi;
 mod serve;
+mod users;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
@@ -46,6 +47,12 @@ enum Command {
     /// Print the description of the API, as OpenAPI 3.1
     #[command(after_help = "Example: rollcall openapi > openapi.json\n\nIt needs no database.")]
     Openapi,
+    /// Manage users, without a running service
+    #[command(after_help = "Example: rollcall users list --query status:suspended")]
+    Users {
+        #[command(subcommand)]
+        command: Box<users::UsersCommand>,
+    },
 }
 
 /// Runs the program. Exit status 0: done; 1: it failed, and said why in a sentence; 2: wrong usage.
@@ -64,6 +71,10 @@ fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
         Command::Migrate(args) => migrate::migrate(&configured(&Args::from(*args))?),
         Command::Config(args) => Ok(config::print(&configured(&args)?)?),
         Command::Openapi => Ok(openapi::print()?),
+        Command::Users { command } => {
+            let config = configured(&Args::from(command.store().clone()))?;
+            users::run(config, &command)
+        }
     }
 }
 

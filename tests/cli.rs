@@ -23,3 +23,5 @@ mod logs;
 mod own_database;
 #[path = "cli/usage.rs"]
 mod usage;
+#[path = "cli/users.rs"]
+mod users;

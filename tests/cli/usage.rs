@@ -19,30 +19,43 @@ fn without_a_command_it_says_what_there_is() {
 
 #[test]
 fn the_help_of_every_command_has_an_example() {
-    let help = run(&["--help"]);
-    assert_eq!((help.status, &*help.err), (Some(0), ""), "{help:?}");
-    assert!(help.out.contains("Example: rollcall "), "{help:?}");
-    let (_, commands) = help.out.split_once("Commands:\n").unwrap();
-    let commands: Vec<&str> = commands
-        .lines()
-        .take_while(|line| !line.is_empty())
-        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
-        .filter(|name| !["", "help"].contains(name))
-        .collect();
-    for expected in ["serve", "migrate", "config"] {
-        assert!(commands.contains(&expected), "{commands:?}");
-    }
-    for name in commands {
-        let help = run(&[name, "--help"]);
+    let mut commands: Vec<Vec<String>> = vec![Vec::new()];
+    let mut seen = 0;
+    while let Some(command) = commands.get(seen) {
+        let mut arguments: Vec<&str> = command.iter().map(String::as_str).collect();
+        arguments.push("--help");
+        let help = run(&arguments);
         assert_eq!((help.status, &*help.err), (Some(0), ""), "{help:?}");
         let example = help.out.split_once("Example: ").unwrap().1;
-        assert!(example.contains(&format!("rollcall {name}")), "{example}");
+        let called = format!("rollcall {}", command.join(" "));
+        assert!(example.contains(&called), "{example}");
+        let inner = inner_commands(&help.out).map(|name| [command.as_slice(), &[name]].concat());
+        let inner: Vec<_> = inner.collect();
+        commands.extend(inner);
+        seen += 1;
+    }
+    for expected in ["serve", "migrate", "config", "users list"] {
+        let is_there = commands.iter().any(|command| command.join(" ") == expected);
+        assert!(is_there, "{commands:?}");
     }
     let version = run(&["--version"]);
     assert_eq!(
         version.out,
         concat!("rollcall ", env!("CARGO_PKG_VERSION"), "\n")
     );
+}
+
+/// The commands that a help text lists.
+fn inner_commands(help: &str) -> impl Iterator<Item = String> {
+    let listed = help
+        .split_once("Commands:\n")
+        .map_or("", |(_, listed)| listed);
+    listed
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|name| !["", "help"].contains(name))
+        .map(str::to_owned)
 }
 
 #[test]
