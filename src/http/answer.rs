@@ -1,6 +1,7 @@
 //! Answers: JSON as clients of the API expect it, and refusals.
 
 use axum::{
+    Extension,
     body::Body,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -146,6 +147,18 @@ impl Refusal {
         .with_detail("The service's log has the cause, under this request's id.")
     }
 
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn notice(&self) -> &Notice {
+        &self.notice
+    }
+
     /// Says more.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
@@ -251,8 +264,10 @@ impl<T: Serialize> IntoResponse for Json<T> {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let headers: HeaderMap = self.headers.into_iter().collect();
-        (headers, Json(self.status, self.notice)).into_response()
+        let headers: HeaderMap = self.headers.iter().cloned().collect();
+        let answer = Json(self.status, self.notice.clone());
+        // A page says it in its own way.
+        (Extension(self), headers, answer).into_response()
     }
 }
 

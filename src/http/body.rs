@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use axum::{
-    body::{Body, to_bytes},
+    body::{Body, Bytes, to_bytes},
     extract::{FromRequest, Request},
     http::StatusCode,
 };
 use serde::de::DeserializeOwned;
 
 use super::{answer::Refusal, go_json};
-use crate::app::AppState;
+use crate::app::{App, AppState};
 
 /// A body that has not arrived by then is given up.
 const READING_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,32 +22,40 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request<Body>, app: &AppState) -> Result<Self, Refusal> {
-        let limit = app.config.body_limit;
-        let reading = to_bytes(request.into_body(), limit);
-        let bytes = tokio::time::timeout(READING_TIMEOUT, reading)
-            .await
-            .map_err(|_| {
-                Refusal::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "The request body did not arrive in time.",
-                )
-            })?
-            .map_err(|error| {
-                if is_too_large(&error) {
-                    Refusal::new(
-                        StatusCode::PAYLOAD_TOO_LARGE,
-                        "The request body is too large.",
-                    )
-                    .with_detail(format!("At most {limit} bytes are read."))
-                } else {
-                    Refusal::new(
-                        StatusCode::BAD_REQUEST,
-                        "The request body could not be read.",
-                    )
-                }
-            })?;
+        let bytes = read(request, app).await?;
         Ok(Self(go_json::from_slice(&bytes)?))
     }
+}
+
+/// The whole body.
+///
+/// # Errors
+/// It is too large or too late.
+pub async fn read(request: Request<Body>, app: &App) -> Result<Bytes, Refusal> {
+    let limit = app.config.body_limit;
+    let reading = to_bytes(request.into_body(), limit);
+    tokio::time::timeout(READING_TIMEOUT, reading)
+        .await
+        .map_err(|_| {
+            Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "The request body did not arrive in time.",
+            )
+        })?
+        .map_err(|error| {
+            if is_too_large(&error) {
+                Refusal::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "The request body is too large.",
+                )
+                .with_detail(format!("At most {limit} bytes are read."))
+            } else {
+                Refusal::new(
+                    StatusCode::BAD_REQUEST,
+                    "The request body could not be read.",
+                )
+            }
+        })
 }
 
 fn is_too_large(error: &axum::Error) -> bool {

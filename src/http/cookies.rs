@@ -56,6 +56,29 @@ pub fn csrf_cookie(proof: &str, config: &Config) -> Option<HeaderValue> {
     HeaderValue::try_from(text).ok()
 }
 
+/// Makes a browser keep the name under which it was handed a form to sign in. Never sent with what other sites make it
+/// send.
+#[must_use]
+pub fn form_cookie(name: &str, config: &Config) -> Option<HeaderValue> {
+    let cookie = form_cookie_name(config);
+    let text = format!(
+        "{cookie}={name}; Path=/; HttpOnly; SameSite=Lax{}",
+        secure(config)
+    );
+    HeaderValue::try_from(text).ok()
+}
+
+/// What that cookie is called. Over https by a name that browsers take from this very host alone, so that no other
+/// host of our domain can plant it.
+#[must_use]
+pub fn form_cookie_name(config: &Config) -> &'static str {
+    if config.secure_cookies {
+        "__Host-sign_in_form"
+    } else {
+        "sign_in_form"
+    }
+}
+
 fn secure(config: &Config) -> &'static str {
     if config.secure_cookies {
         "; Secure"

@@ -64,7 +64,8 @@ fn is_proven(request: &Request<Body>, session: &str, proof: &str) -> bool {
 }
 
 /// The proof for a session: nobody can make it without the service's key, and it is of no use for another session.
-fn proof(key: &[u8; 32], session: &str) -> String {
+#[must_use]
+pub fn proof(key: &[u8; 32], session: &str) -> String {
     // A key of any length is allowed, so there is nothing to fail.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
         return String::new();
