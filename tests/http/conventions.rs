@@ -171,7 +171,6 @@ async fn an_unknown_route_is_not_found_in_json() {
         "/api/v1/users",
         "/api/v2/Users",
         "/users",
-        "/",
     ] {
         for client in [&owner, &app.anonymous()] {
             assert_refused(&client.get(path).await, 404, "Route not found.");

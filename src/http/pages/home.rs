@@ -1,0 +1,19 @@
+//! `GET /`: who is signed in, and what there is. Nobody is sent to sign in.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+
+use super::{page::Page, visitor::Visitor};
+use crate::app::AppState;
+
+/// The start page.
+pub async fn home(State(app): State<AppState>, visitor: Option<Visitor>) -> Response {
+    let Some(visitor) = visitor else {
+        return Redirect::to("/login").into_response();
+    };
+    let body = format!(include_str!("home.html"), who = visitor.card(&app));
+    let title = "Welcome";
+    Page { title, body }.into_response()
+}
