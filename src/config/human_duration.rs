@@ -22,6 +22,13 @@ impl From<HumanDuration> for Duration {
     }
 }
 
+/// To show one that was read long ago.
+impl From<Duration> for HumanDuration {
+    fn from(duration: Duration) -> Self {
+        Self(duration)
+    }
+}
+
 impl FromStr for HumanDuration {
     type Err = Refused;
 

@@ -10,8 +10,6 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use chrono::{DateTime, TimeDelta, Utc};
-use rollcall_events::user::LoginType;
 use rollcall_projections::sessions::{self, KnownSession};
 
 use super::{
@@ -81,24 +79,10 @@ async fn find(app: &App, text: Option<String>) -> Result<KnownSession, Refusal> 
     if !token.matches(&session.session.secret_sha256.0) {
         return Err(Refusal::signed_out("The token's secret is wrong."));
     }
-    if app.clock.now() >= expiry(&session) {
+    if app.clock.now() >= session.session.expiry(session.last_used) {
         return Err(Refusal::signed_out("The token has expired."));
     }
     Ok(session)
-}
-
-/// When a session ends: API tokens when they were made to; the others slide with their use, up to a hard end.
-fn expiry(session: &KnownSession) -> DateTime<Utc> {
-    let row = &session.session;
-    if row.login_type == LoginType::Token {
-        return row.expires_at;
-    }
-    let slid = session
-        .last_used
-        .map(|last| last + TimeDelta::seconds(row.lifetime_s));
-    slid.unwrap_or(row.expires_at)
-        .max(row.expires_at)
-        .min(row.ends_at)
 }
 
 /// The token that a request presents: the first that is not empty, in the order on which the API's clients rely. One

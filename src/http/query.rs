@@ -73,6 +73,18 @@ impl Parameters {
         0
     }
 
+    /// A switch, in any of Go's spellings. Absent and empty mean off.
+    pub fn flag(&mut self, name: &str) -> bool {
+        match self.first(name) {
+            "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
+            "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
+            _ => {
+                self.refuse(name, format!("Query param {name:?} must be a valid boolean"));
+                false
+            }
+        }
+    }
+
     /// Call this last.
     ///
     /// # Errors
@@ -219,6 +231,28 @@ mod tests {
             let mut parameters = Parameters::parse(Some(&format!("limit={value}")));
             assert_eq!(parameters.non_negative("limit"), count);
             assert_eq!(parameters.finish(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn switches_are_read_as_go_reads_them() {
+        for (value, on) in [
+            ("", false),
+            ("0", false),
+            ("f", false),
+            ("False", false),
+            ("1", true),
+            ("T", true),
+            ("TRUE", true),
+        ] {
+            let mut parameters = Parameters::parse(Some(&format!("all={value}")));
+            assert_eq!(parameters.flag("all"), on, "{value}");
+            assert_eq!(parameters.finish(), Ok(()));
+        }
+        for value in ["yes", "on", "2", "tRUE", "+true"] {
+            let mut parameters = Parameters::parse(Some(&format!("all={value}")));
+            assert!(!parameters.flag("all"), "{value}");
+            assert_eq!(fields(parameters), ["all"], "{value}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! One session, as the read model has it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_events::user::{LoginType, Scope, SecretHash, SessionId};
 use sqlx::{FromRow, Row, postgres::PgRow};
 use uuid::Uuid;
@@ -30,6 +30,20 @@ pub struct SessionRow {
     pub expires_at: DateTime<Utc>,
     /// When it ends, however much it is used.
     pub ends_at: DateTime<Utc>,
+}
+
+impl SessionRow {
+    /// When it ends: an API token when it was made to; another slides with its use, up to its hard end.
+    #[must_use]
+    pub fn expiry(&self, last_used: Option<DateTime<Utc>>) -> DateTime<Utc> {
+        if self.login_type == LoginType::Token {
+            return self.expires_at;
+        }
+        let slid = last_used.map(|last| last + TimeDelta::seconds(self.lifetime_s));
+        slid.unwrap_or(self.expires_at)
+            .max(self.expires_at)
+            .min(self.ends_at)
+    }
 }
 
 /// Reads the columns by the names that set them apart from those of the user beside them.

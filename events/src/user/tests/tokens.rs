@@ -29,6 +29,13 @@ fn a_token_needs_no_name() {
 }
 
 #[test]
+fn a_dormant_user_does_not_come_by_being_given_a_token() {
+    given([created_dormant()])
+        .when(begin(token("T", 60), 0))
+        .then_expect_events(vec![began(token("T", 60))]);
+}
+
+#[test]
 fn a_suspended_user_gets_no_token() {
     given(suspended())
         .when(start_named("T", "laptop"))

@@ -1,0 +1,116 @@
+//! Making a key, for whoever offers one: the API, and the page for people.
+
+use axum::http::StatusCode;
+use chrono::TimeDelta;
+use rollcall_events::{
+    Claim,
+    user::{LoginType, Scope, Session, StartSession, TokenName, UserCommand, UserError},
+};
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    auth::Token,
+    command_bus::CommandError,
+    http::{
+        answer::{Refusal, Validation},
+        caller::Caller,
+    },
+};
+
+/// A key that was just made.
+pub struct Minted {
+    /// The key, to be shown this once.
+    pub token: Token,
+    /// The position in the log from which on it is good.
+    pub position: i64,
+}
+
+/// A key to be made.
+pub(super) struct Wish {
+    pub login_type: LoginType,
+    pub token_name: Option<TokenName>,
+    pub scope: Scope,
+    /// How long it is good: an API token used or not, a session without use.
+    pub lifetime: TimeDelta,
+    /// How long it is good, however much it is used.
+    pub max_age: TimeDelta,
+}
+
+/// Makes a session for the command line. It slides with its use, as a browser's does, up to the same age.
+///
+/// # Errors
+/// The user may not come in, or the log cannot be written.
+pub async fn mint(app: &App, caller: &Caller, user: Uuid) -> Result<Minted, Refusal> {
+    let lifetime = TimeDelta::from_std(app.config.cli_session_duration);
+    let max_age = TimeDelta::from_std(app.config.session_max_age);
+    let wish = Wish {
+        login_type: LoginType::Password,
+        token_name: None,
+        scope: Scope::All,
+        lifetime: lifetime.unwrap_or(TimeDelta::days(7)),
+        max_age: max_age.unwrap_or(TimeDelta::days(30)),
+    };
+    let minted = start(app, caller, user, wish).await;
+    minted.map_err(|error| refused(&error))
+}
+
+/// Makes any key. That it is the caller who makes it, even for somebody else, is what the history says.
+pub(super) async fn start(
+    app: &App,
+    caller: &Caller,
+    user: Uuid,
+    wish: Wish,
+) -> Result<Minted, CommandError<UserError>> {
+    let token = Token::generate(app.ids);
+    let now = app.clock.now();
+    let command = UserCommand::StartSession(StartSession {
+        session: Session {
+            id: token.id(),
+            secret_sha256: token.secret_hash(),
+            login_type: wish.login_type,
+            scope: wish.scope,
+            lifetime_s: wish.lifetime.num_seconds(),
+            expires_at: now + wish.lifetime,
+            ends_at: now + wish.max_age,
+        },
+        token_name: wish.token_name,
+        password_revision: None,
+        at: now,
+    });
+    let metadata = caller.metadata(app);
+    let done = app
+        .users
+        .execute(user, command, metadata, Vec::new())
+        .await?;
+    Ok(Minted {
+        token,
+        position: done.position,
+    })
+}
+
+/// Why there is no key.
+pub(super) fn refused(error: &CommandError<UserError>) -> Refusal {
+    match error {
+        CommandError::Taken(Claim::TokenName(_)) => name_taken(),
+        CommandError::Refused(UserError::NotFound) => Refusal::not_found(),
+        CommandError::Refused(UserError::Suspended) => Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "This user is suspended, and gets no keys.",
+        ),
+        CommandError::Refused(UserError::TooManyTokens) => Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "This user has as many API tokens as one can have. Delete one first.",
+        ),
+        other => Refusal::from_command(other),
+    }
+}
+
+fn name_taken() -> Refusal {
+    let taken = Validation::new("name", "This name is in use.");
+    Refusal::new(
+        StatusCode::CONFLICT,
+        "There is an API token of this name already.",
+    )
+    .with_validations(vec![taken])
+}
