@@ -1,5 +1,7 @@
 //! What a user's command leads to. Every pair of state and command has its line here.
 
+use std::cmp::Reverse;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
@@ -198,21 +200,23 @@ fn start_session(account: &Account, wish: &StartSession) -> Decision {
     Ok(events)
 }
 
-/// Sessions past their end go; tokens a while later.
+/// Sessions past their end go. Tokens go a while later, or when as many as one can have have ended after them: each
+/// costs a little, and somebody may make short-lived ones all day.
 fn forget_sessions(account: &Account, at: DateTime<Utc>) -> Vec<UserEvent> {
-    let is_forgotten = |open: &OpenSession| {
-        let kept = if open.is_token() {
-            TOKENS_KEPT
-        } else {
-            TimeDelta::zero()
-        };
-        open.ends_at + kept <= at
-    };
-    let forgotten = account
+    let over = account
         .sessions
         .iter()
-        .filter(|(_, open)| is_forgotten(open));
-    let session_ids: Vec<SessionId> = forgotten.map(|(id, _)| id.clone()).collect();
+        .filter(|(_, open)| open.ends_at <= at);
+    let (mut tokens, others): (Vec<_>, Vec<_>) = over.partition(|(_, open)| open.is_token());
+    tokens.sort_by_key(|(_, open)| Reverse(open.ends_at));
+    let shown = tokens
+        .iter()
+        .take(MOST_TOKENS)
+        .take_while(|(_, open)| open.ends_at + TOKENS_KEPT > at)
+        .count();
+    let forgotten = tokens.into_iter().skip(shown).chain(others);
+    let mut session_ids: Vec<SessionId> = forgotten.map(|(id, _)| id.clone()).collect();
+    session_ids.sort();
     if session_ids.is_empty() {
         Vec::new()
     } else {

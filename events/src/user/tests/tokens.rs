@@ -108,3 +108,15 @@ fn a_token_that_was_made_to_end_is_kept_from_then_on() {
         .when(forget(60 + kept))
         .then_expect_events(vec![expired(["T"])]);
 }
+
+#[test]
+fn no_more_tokens_are_kept_after_their_end_than_one_can_have() {
+    let last = i64::try_from(MOST_TOKENS).unwrap();
+    let past = as_many_as(MOST_TOKENS, token);
+    given(past.clone())
+        .when(forget(last))
+        .then_expect_events(vec![]);
+    given([past, vec![began(token("Z", last + 1))]].concat())
+        .when(forget(last + 1))
+        .then_expect_events(vec![expired(["S1"])]);
+}
