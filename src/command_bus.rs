@@ -299,6 +299,8 @@ impl<A: EventSourced> Submission for Pending<A> {
                 Verdict::Nothing
             }
             Ok(events) if events.is_empty() => Verdict::Nothing,
+            // Whether the claims can be had was asked for the aggregate as it was loaded: as it is now, it makes others.
+            Ok(_) if current.claims(&self.command) != self.claims => Verdict::Stale,
             Ok(events) => {
                 let mut state = A::clone(&current);
                 for event in &events {

@@ -27,6 +27,8 @@ mod law;
 mod order;
 #[path = "log/outages.rs"]
 mod outages;
+#[path = "log/owners.rs"]
+mod owners;
 #[path = "log/plans.rs"]
 mod plans;
 #[path = "log/queries.rs"]
@@ -37,6 +39,8 @@ mod secrecy;
 mod snapshots;
 #[path = "log/starting.rs"]
 mod starting;
+#[path = "log/token_names.rs"]
+mod token_names;
 #[path = "log/tree.rs"]
 mod tree;
 #[path = "log/upcasting.rs"]

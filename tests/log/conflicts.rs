@@ -15,7 +15,8 @@ use crate::{
     support::TestApp,
     tools::{
         Answer, count_and_last, count_and_last_of, creation, execute, execute_as, in_one_batch,
-        new_avatar, renaming, sessions_of, sessions_started, sign_in, spawn, user,
+        new_avatar, renaming, sessions_of, sessions_started, sign_in, spawn, transactions_after,
+        user,
     },
 };
 
@@ -128,15 +129,6 @@ async fn a_batch_is_one_transaction() {
         answer.unwrap();
     }
     assert_eq!(transactions_after(&app, before + 1).await, 1);
-}
-
-/// How many transactions wrote the events after `position`.
-async fn transactions_after(app: &TestApp, position: i64) -> i64 {
-    sqlx::query_scalar("SELECT count(DISTINCT xmin::text) FROM log.events WHERE position > $1")
-        .bind(position)
-        .fetch_one(app.pool())
-        .await
-        .unwrap()
 }
 
 #[tokio::test]

@@ -120,6 +120,15 @@ pub async fn count_and_last_of(app: &TestApp, stream: Uuid) -> (i64, i64) {
     .unwrap()
 }
 
+/// How many transactions wrote the events after `position`.
+pub async fn transactions_after(app: &TestApp, position: i64) -> i64 {
+    sqlx::query_scalar("SELECT count(DISTINCT xmin::text) FROM log.events WHERE position > $1")
+        .bind(position)
+        .fetch_one(app.pool())
+        .await
+        .unwrap()
+}
+
 pub async fn raw_events(conn: &mut PgConnection) -> Vec<RawEvent> {
     sqlx::query_as("SELECT * FROM log.events ORDER BY position")
         .fetch_all(conn)
@@ -233,10 +242,12 @@ pub async fn bytes_of(conn: &mut PgConnection, table: &str) -> Vec<u8> {
 
 /// All rows of a table, to be read.
 pub async fn rows_of(conn: &mut PgConnection, table: &str) -> Vec<String> {
-    sqlx::query_scalar(&format!("SELECT row::text FROM {table} AS row ORDER BY row"))
-        .fetch_all(conn)
-        .await
-        .unwrap()
+    sqlx::query_scalar(&format!(
+        "SELECT row::text FROM {table} AS row ORDER BY row"
+    ))
+    .fetch_all(conn)
+    .await
+    .unwrap()
 }
 
 /// Replays a log into the empty tables of a database of its own, in batches of these sizes, again and again.
