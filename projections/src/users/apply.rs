@@ -236,6 +236,9 @@ mod tests {
     use super::*;
     use crate::testing::{ADA, BOB, HOME, at, created, person, recorded, session_started};
 
+    /// Comes before [`HOME`] in every order but that of joining.
+    const AWAY: Uuid = Uuid::from_u128(0x1);
+
     fn ada() -> UserEvent {
         created(Personal::Known(person("Ada")))
     }
@@ -275,6 +278,28 @@ mod tests {
                 username: Some(Username::parse(username).unwrap()),
                 ..ProfileChange::default()
             }),
+        }
+    }
+
+    fn joined(organization_id: Uuid) -> UserEvent {
+        UserEvent::OrganizationJoined { organization_id }
+    }
+
+    fn left(organization_id: Uuid) -> UserEvent {
+        UserEvent::OrganizationLeft { organization_id }
+    }
+
+    fn assigned_at(organization_id: Uuid, roles: &[OrganizationRole]) -> UserEvent {
+        UserEvent::OrganizationRolesAssigned {
+            organization_id,
+            roles: roles.iter().copied().collect(),
+        }
+    }
+
+    fn held(role: OrganizationRole, organization_id: Uuid) -> RoleAt {
+        RoleAt {
+            role,
+            organization_id,
         }
     }
 
@@ -403,14 +428,94 @@ mod tests {
         let reason = EndReason::SignedOut;
         let session_ids = vec![session_id.clone()];
         for event in [
+            UserEvent::PasswordChanged {
+                scheme: scheme.clone(),
+            },
             UserEvent::PasswordRehashed { scheme },
             session_started("s"),
+            UserEvent::SessionShortened {
+                session_id: session_id.clone(),
+                ends_at: at(60),
+            },
             UserEvent::SessionEnded { session_id, reason },
             UserEvent::SessionsExpired { session_ids },
         ] {
             assert!(known_before(&[recorded(ADA, 2, event.clone())]).is_empty());
             assert_eq!(after([event]), row());
         }
+    }
+
+    #[test]
+    fn who_joins_or_leaves_an_organization_is_listed_there_or_not() {
+        let expected = UserRow {
+            version: 2,
+            organization_ids: vec![HOME, AWAY],
+            updated_at: at(2),
+            ..row()
+        };
+        assert_eq!(after([joined(AWAY)]), expected);
+        assert_eq!(after([joined(AWAY), left(HOME)]).organization_ids, [AWAY]);
+        assert!(after([left(HOME)]).organization_ids.is_empty());
+    }
+
+    #[test]
+    fn roles_in_organizations_stand_in_one_order_whatever_the_order_of_events() {
+        let [admin, reader] = [OrganizationRole::Admin, OrganizationRole::Auditor];
+        let expected = [
+            held(admin, HOME),
+            held(reader, HOME),
+            held(admin, AWAY),
+            held(reader, AWAY),
+        ];
+        let [home, away] = [
+            assigned_at(HOME, &[reader, admin]),
+            assigned_at(AWAY, &[admin, reader]),
+        ];
+        for events in [
+            [joined(AWAY), home.clone(), away.clone()],
+            [joined(AWAY), away.clone(), home.clone()],
+            [home, joined(AWAY), away],
+        ] {
+            assert_eq!(after(events).organization_roles, expected);
+        }
+    }
+
+    #[test]
+    fn roles_in_an_organization_replace_those_before_there() {
+        let row = after([
+            joined(AWAY),
+            assigned_at(AWAY, &[OrganizationRole::Admin]),
+            assigned_at(HOME, &[OrganizationRole::Auditor]),
+            assigned_at(HOME, &[OrganizationRole::UserAdmin]),
+        ]);
+        let expected = [
+            held(OrganizationRole::UserAdmin, HOME),
+            held(OrganizationRole::Admin, AWAY),
+        ];
+        assert_eq!(row.organization_roles, expected);
+        assert_eq!((row.version, row.updated_at), (5, at(5)));
+        let none = after([
+            assigned_at(HOME, &[OrganizationRole::Admin]),
+            assigned_at(HOME, &[]),
+        ]);
+        assert_eq!(none.organization_roles, []);
+    }
+
+    #[test]
+    fn who_leaves_an_organization_has_no_roles_there_and_none_when_coming_back() {
+        let both = || {
+            [
+                joined(AWAY),
+                assigned_at(HOME, &[OrganizationRole::Admin]),
+                assigned_at(AWAY, &[OrganizationRole::Auditor]),
+                left(HOME),
+            ]
+        };
+        let stays = [held(OrganizationRole::Auditor, AWAY)];
+        assert_eq!(after(both()).organization_roles, stays);
+        let back = after(both().into_iter().chain([joined(HOME)]));
+        assert_eq!(back.organization_ids, [AWAY, HOME]);
+        assert_eq!(back.organization_roles, stays);
     }
 
     #[test]
