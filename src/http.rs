@@ -7,6 +7,7 @@ mod build_info;
 pub mod caller;
 pub mod cookies;
 mod csrf;
+mod docs;
 pub mod go_json;
 mod health;
 pub mod identity;
@@ -126,6 +127,8 @@ fn anybody() -> OpenApiRouter<AppState> {
     openapi::described([
         routes!(health::alive),
         routes!(health::ready),
+        routes!(docs::openapi),
+        routes!(docs::page),
         routes!(root::welcome),
         routes!(build_info::build_info),
         routes!(

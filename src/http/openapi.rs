@@ -18,6 +18,7 @@
 //! 5. Commit what `cargo run -- openapi > src/http/openapi/openapi.json` prints: a test compares it with the code.
 
 mod common;
+mod example;
 pub mod schemas;
 
 use std::{collections::BTreeSet, sync::LazyLock};
@@ -29,7 +30,8 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::{anybody, signed_in};
 use crate::app::AppState;
-use common::{COMMON, Operation};
+use common::{COMMON, Common, Operation};
+use example::example;
 
 /// The description, as it is served, printed and committed.
 pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
@@ -38,18 +40,40 @@ pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// What the operations are sorted by.
-const TAGS: [(&str, &str); 3] = [
+const TAGS: &[(&str, &str)] = &[
     ("users", "People, and what they may."),
     ("sessions", "Signing in and out."),
+    (
+        "keys",
+        "Tokens for programs, and the sessions of command lines.",
+    ),
+    (
+        "organizations",
+        "Where people belong, and what they may there.",
+    ),
+    ("audit", "What happened."),
     ("service", "The service itself."),
 ];
 
 /// The parameters that paths may have: name, description, example.
-const PATH_PARAMETERS: [(&str, &str, &str); 1] = [(
-    "user",
-    "A user's id or username, or `me` for the caller.",
-    "me",
-)];
+const PATH_PARAMETERS: &[(&str, &str, &str)] = &[
+    (
+        "user",
+        "A user's id or username, or `me` for the caller.",
+        "me",
+    ),
+    (
+        "organization",
+        "An organization's id or name, or `default`.",
+        "default",
+    ),
+    (
+        "id",
+        "A key's id: what stands before the hyphen in its token.",
+        "a1B2c3D4e5",
+    ),
+    ("token_name", "The name of a token.", "backup"),
+];
 
 /// Handlers with their descriptions, as a router.
 pub fn described<const N: usize>(
@@ -74,20 +98,22 @@ fn describe(anybody: &OpenApi, signed_in: &OpenApi) -> Value {
     for name in schemas_of_requests(&document) {
         accept_null(&mut document["components"]["schemas"][name]);
     }
+    add_examples(&mut document);
     document
 }
 
 /// What does not depend on the routes.
 fn frame() -> Value {
+    let tag = |(name, description): &(_, _)| json!({ "name": name, "description": description });
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Rollcall",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": env!("CARGO_PKG_DESCRIPTION"),
+            "description": include_str!("openapi/about.md"),
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
         },
-        "tags": TAGS.map(|(name, description)| json!({ "name": name, "description": description })),
+        "tags": TAGS.iter().map(tag).collect::<Vec<_>>(),
         "security": [{ "header": [] }, { "cookie": [] }, { "bearer": [] }],
         "components": { "securitySchemes": {
             "header": {
@@ -165,12 +191,38 @@ fn full_answer(written: &Value, status: &str) -> Value {
     if answer["description"].is_null() {
         answer["description"] = json!(status.canonical_reason());
     }
-    if answer["content"].is_null() && (status.is_client_error() || status.is_server_error()) {
+    let is_refusal = status.is_client_error() || status.is_server_error();
+    if is_refusal && answer["content"].is_null() {
         let common = COMMON.iter().find(|common| common.status == status);
-        answer["content"] =
-            common.map_or_else(common::notice, |common| common.answer()["content"].take());
+        answer["content"] = common.map_or_else(common::notice, Common::content);
+        let message = answer["description"].clone();
+        answer["content"]["application/json"]["example"] = json!({ "message": message });
     }
     answer
+}
+
+/// Gives each body an example, unless it has one.
+fn add_examples(document: &mut Value) {
+    let whole = document.clone();
+    let operations = members_mut(&mut document["paths"]).flat_map(members_mut);
+    for operation in operations {
+        let mut bodies: Vec<&mut Value> = Vec::new();
+        for (name, part) in operation.as_object_mut().into_iter().flatten() {
+            match name.as_str() {
+                "requestBody" => bodies.push(part),
+                "responses" => bodies.extend(members_mut(part)),
+                _ => {}
+            }
+        }
+        let contents = bodies
+            .into_iter()
+            .filter_map(|body| body.get_mut("content"));
+        for content in contents.filter_map(|content| content.get_mut("application/json")) {
+            if content["example"].is_null() {
+                content["example"] = example(&content["schema"], &whole);
+            }
+        }
+    }
 }
 
 /// The names of the schemas that the bodies of requests are made of.
@@ -223,6 +275,12 @@ fn accept_null(schema: &mut Value) {
 /// The members of an object; of anything else, none.
 fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
+}
+
+/// The values of an object's members, to be changed.
+fn members_mut(value: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let members = value.as_object_mut();
+    members.into_iter().flatten().map(|(_, value)| value)
 }
 
 /// The items of an array; of anything else, none.

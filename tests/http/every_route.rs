@@ -25,9 +25,11 @@ enum Guard {
 use Guard::{Open, Token};
 
 /// Method, pattern, address, and who gets what.
-const ROUTES: [(&str, &str, &str, Guard); 16] = [
+const ROUTES: [(&str, &str, &str, Guard); 18] = [
     ("GET", "/healthz", "/healthz", Open(200)),
     ("GET", "/readyz", "/readyz", Open(200)),
+    ("GET", "/openapi.json", "/openapi.json", Open(200)),
+    ("GET", "/docs", "/docs", Open(200)),
     ("GET", "/api/v2", "/api/v2", Open(200)),
     ("GET", "/api/v2/buildinfo", "/api/v2/buildinfo", Open(200)),
     (

@@ -54,14 +54,16 @@ pub struct Request {
     #[schema(value_type = schemas::UserStatus)]
     user_status: String,
     /// Where the user belongs: at least one organization, here or in `organization_id`.
+    #[schema(example = json!([]))]
     organization_ids: Vec<Uuid>,
     /// One more organization. The nil id means the default one.
+    #[schema(example = "00000000-0000-0000-0000-000000000000")]
     organization_id: Option<Uuid>,
     /// There are none: `true` is refused.
     #[schema(example = false)]
     service_account: bool,
     /// Only owners may give roles other than `member`.
-    #[schema(value_type = Vec<schemas::SiteRole>)]
+    #[schema(value_type = Vec<schemas::SiteRole>, example = json!(["member"]))]
     roles: Vec<String>,
 }
 
