@@ -9,6 +9,7 @@ use rollcall::config::{AccessUrl, Config};
 use rollcall_events::user::{LoginType, Scope, UserCommand};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use sqlx::ConnectOptions;
 
 use crate::{
     given::{LOGIN as API_LOGIN, ME, USERS, cookie_set, history, member, session, text, wish_with},
@@ -372,6 +373,35 @@ async fn a_suspended_user_learns_of_it_and_gets_no_session() {
         .await;
     assert_page(&answer, 401, "suspended");
     assert_eq!(cookie_set(&answer, SESSION), None);
+}
+
+/// How many attempts that came to nothing are in the log.
+async fn attempts(app: &TestApp) -> i64 {
+    let mut conn = app.superuser.connect().await.unwrap();
+    sqlx::query_scalar("SELECT count(*) FROM log.events WHERE aggregate_type = 'attempt'")
+        .fetch_one(&mut conn)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_sign_in_that_failed_is_recorded_whichever_way_it_was_tried() {
+    let app = TestApp::start().await;
+    app.owner().await;
+    let mut browser = Browser::new(&app);
+    browser.sign_in("ada@example.com", "wrong").await;
+    assert_eq!(attempts(&app).await, 1);
+    browser.sign_in("nobody@example.com", "wrong").await;
+    assert_eq!(attempts(&app).await, 2);
+    // The same attempts once more, by the API: they count as more of the same.
+    for email in ["ada@example.com", "nobody@example.com"] {
+        let wish = json!({ "email": email, "password": "wrong" });
+        assert_eq!(app.anonymous().post(API_LOGIN, &wish).await.status, 401);
+    }
+    assert_eq!(attempts(&app).await, 2);
+    let wish = json!({ "email": "else@example.com", "password": "wrong" });
+    app.anonymous().post(API_LOGIN, &wish).await;
+    assert_eq!(attempts(&app).await, 3);
 }
 
 #[tokio::test]
