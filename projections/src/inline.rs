@@ -6,7 +6,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    Projection, members::Members, organizations::Organizations, sessions::Sessions, users::Users,
+    Projection, audit::Audit, members::Members, organizations::Organizations, sessions::Sessions,
+    users::Users,
 };
 
 /// All read models, as the log sees them.
@@ -37,7 +38,8 @@ pub async fn write(conn: &mut PgConnection, batch: &[Recorded]) -> sqlx::Result<
     project::<Organizations>(conn, batch).await?;
     project::<Users>(conn, batch).await?;
     project::<Members>(conn, batch).await?;
-    project::<Sessions>(conn, batch).await
+    project::<Sessions>(conn, batch).await?;
+    project::<Audit>(conn, batch).await
 }
 
 async fn project<P: Projection>(conn: &mut PgConnection, batch: &[Recorded]) -> sqlx::Result<()> {

@@ -1,10 +1,11 @@
 //! What is asked: the read models, folded from the events.
 //!
-//! Each module owns one table, [`users`], [`sessions`], [`organizations`] or [`members`]: the rule that makes its rows out of events
-//! (a [`Projection`]) and the questions that are asked of it. [`inline`] drives the rules in the transaction that
-//! appends, so that what was written is seen by every later read. Nothing here writes the log or the vault.
+//! Each module owns its tables, [`users`], [`sessions`], [`organizations`], [`members`] or [`audit`]: the rule that makes
+//! the rows out of events (a [`Projection`]) and the questions that are asked of them. [`inline`] drives the rules in the
+//! transaction that appends, so that what was written is seen by every later read. Nothing here writes the log or the vault.
 
 mod activity;
+pub mod audit;
 mod columns;
 pub mod inline;
 pub mod members;
@@ -12,6 +13,7 @@ pub mod organizations;
 mod projection;
 pub mod rules;
 pub mod sessions;
+mod terms;
 #[cfg(test)]
 mod testing;
 pub mod users;

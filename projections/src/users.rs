@@ -11,6 +11,7 @@ pub mod search;
 mod store;
 
 pub use apply::fold;
+pub(crate) use apply::history;
 pub use row::{FoundUser, RoleAt, UserRow};
 
 use rollcall_events::Recorded;

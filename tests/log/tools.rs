@@ -11,7 +11,8 @@ use rollcall_events::{
     log::{LogReader, RawEvent},
     user::{
         CreateUser, DisplayName, EmailAddress, LoginType, Person, ProfileChange, Scope, SecretHash,
-        Session, SessionId, StartSession, Status, UserCommand, UserError, UserEvent, Username,
+        Session, SessionId, StartSession, Status, TokenName, UserCommand, UserError, UserEvent,
+        Username,
     },
 };
 use rollcall_projections::inline;
@@ -71,6 +72,24 @@ pub fn sign_in_at(session: &str, at: DateTime<Utc>) -> UserCommand {
             ends_at: at + TimeDelta::days(1),
         },
         token_name: None,
+        password_revision: None,
+        at,
+    })
+}
+
+/// An API token of a day.
+pub fn token_at(id: &str, name: Option<&str>, at: DateTime<Utc>) -> UserCommand {
+    UserCommand::StartSession(StartSession {
+        session: Session {
+            id: SessionId(id.to_owned()),
+            secret_sha256: SecretHash([7; 32]),
+            login_type: LoginType::Token,
+            scope: Scope::All,
+            lifetime_s: 86_400,
+            expires_at: at + TimeDelta::days(1),
+            ends_at: at + TimeDelta::days(1),
+        },
+        token_name: name.map(|name| TokenName::parse(name).unwrap()),
         password_revision: None,
         at,
     })
@@ -225,11 +244,13 @@ pub fn spawn(app: &TestApp, stream: Uuid, command: UserCommand) -> tokio::task::
 }
 
 /// The tables whose rows must follow from the log.
-pub const READ_MODELS: [&str; 4] = [
+pub const READ_MODELS: [&str; 6] = [
     "read.users",
     "read.sessions",
     "read.organizations",
     "read.members",
+    "read.audit",
+    "read.audit_counts",
 ];
 
 /// All rows of a table, byte for byte.

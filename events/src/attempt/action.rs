@@ -2,36 +2,36 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What was done, or tried.
+/// What was done, or tried. Each has a number, for tables that hold many of them; a number is never given to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Something came to be.
-    Create,
+    Create = 1,
     /// Something changed.
-    Write,
+    Write = 2,
     /// Something is no more.
-    Delete,
+    Delete = 3,
     /// Of workspaces, which we do not have. Clients may ask for it, and find none.
-    Start,
+    Start = 4,
     /// As [`Self::Start`].
-    Stop,
+    Stop = 5,
     /// Somebody signed in.
-    Login,
+    Login = 6,
     /// Somebody signed out.
-    Logout,
+    Logout = 7,
     /// Somebody made an account for themselves.
-    Register,
+    Register = 8,
     /// Somebody asked for another password.
-    RequestPasswordReset,
+    RequestPasswordReset = 9,
     /// As [`Self::Start`].
-    Connect,
+    Connect = 10,
     /// As [`Self::Start`].
-    Disconnect,
+    Disconnect = 11,
     /// As [`Self::Start`].
-    Open,
+    Open = 12,
     /// As [`Self::Start`].
-    Close,
+    Close = 13,
 }
 
 impl Action {
@@ -70,6 +70,12 @@ impl Action {
             Self::Open => "open",
             Self::Close => "close",
         }
+    }
+
+    /// The number in tables.
+    #[must_use]
+    pub fn number(self) -> i16 {
+        self as i16
     }
 
     /// The action of that name.

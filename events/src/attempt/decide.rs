@@ -55,7 +55,7 @@ mod tests {
 
     use super::super::{Action, AttemptsOfDay, RefusalReason, ResourceType};
     use super::*;
-    use crate::{Event, personal::PersonalField};
+    use crate::Event;
 
     fn attempt() -> RefusedAttempt {
         RefusedAttempt {

@@ -2,41 +2,42 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A kind of thing. Clients know many that we do not have: they may ask for them, and find none.
+/// A kind of thing. Clients know many that we do not have: they may ask for them, and find none. Each has a number, for
+/// tables that hold many of them; a number is never given to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say what there is to say")]
 pub enum ResourceType {
-    User,
+    User = 1,
     /// A session or an API token.
-    ApiKey,
-    Organization,
+    ApiKey = 2,
+    Organization = 3,
     /// Somebody's belonging to an organisation.
-    OrganizationMember,
-    Template,
-    TemplateVersion,
-    Workspace,
-    WorkspaceBuild,
-    WorkspaceAgent,
-    WorkspaceApp,
-    WorkspaceProxy,
-    GitSshKey,
-    Group,
-    License,
-    ConvertLogin,
-    HealthSettings,
-    NotificationsSettings,
-    NotificationTemplate,
-    PrebuildsSettings,
+    OrganizationMember = 4,
+    Template = 5,
+    TemplateVersion = 6,
+    Workspace = 7,
+    WorkspaceBuild = 8,
+    WorkspaceAgent = 9,
+    WorkspaceApp = 10,
+    WorkspaceProxy = 11,
+    GitSshKey = 12,
+    Group = 13,
+    License = 14,
+    ConvertLogin = 15,
+    HealthSettings = 16,
+    NotificationsSettings = 17,
+    NotificationTemplate = 18,
+    PrebuildsSettings = 19,
     #[serde(rename = "oauth2_provider_app")]
-    OAuth2ProviderApp,
+    OAuth2ProviderApp = 20,
     #[serde(rename = "oauth2_provider_app_secret")]
-    OAuth2ProviderAppSecret,
-    CustomRole,
-    IdpSyncSettingsOrganization,
-    IdpSyncSettingsGroup,
-    IdpSyncSettingsRole,
-    Task,
+    OAuth2ProviderAppSecret = 21,
+    CustomRole = 22,
+    IdpSyncSettingsOrganization = 23,
+    IdpSyncSettingsGroup = 24,
+    IdpSyncSettingsRole = 25,
+    Task = 26,
 }
 
 impl ResourceType {
@@ -101,6 +102,12 @@ impl ResourceType {
             Self::IdpSyncSettingsRole => "idp_sync_settings_role",
             Self::Task => "task",
         }
+    }
+
+    /// The number in tables.
+    #[must_use]
+    pub fn number(self) -> i16 {
+        self as i16
     }
 
     /// The type of that name.

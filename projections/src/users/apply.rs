@@ -85,6 +85,18 @@ pub fn fold(events: &[Recorded]) -> Option<UserRow> {
     rows.now.into_values().next()
 }
 
+/// The row of a user after each event that changed it. The events are of one user, from the first.
+pub(crate) fn history(events: &[Recorded]) -> Vec<UserRow> {
+    let mut rows = UserRows::default();
+    let mut history = Vec::new();
+    for event in events {
+        apply(&mut rows, event);
+        let row = rows.now.get(&event.stream);
+        history.extend(row.filter(|row| row.version == event.version).cloned());
+    }
+    history
+}
+
 pub(super) fn apply(rows: &mut UserRows, recorded: &Recorded) {
     let Event::User(event) = &recorded.event else {
         return;

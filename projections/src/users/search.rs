@@ -6,10 +6,11 @@
 //! understood is refused, since a filter that is silently dropped shows more users than were asked
 //! for. One difference: a quoted text is searched for without its quotes. Upstream keeps them, and finds nobody.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use rollcall_events::user::{LoginType, Status};
+
+pub use crate::terms::InvalidQuery;
+use crate::terms::Terms;
 
 /// A login type of upstream that nobody has here.
 const OAUTH2_PROVIDER_APP: &str = "oauth2_provider_app";
@@ -41,25 +42,16 @@ pub struct UserFilter {
     pub service_account: Option<bool>,
 }
 
-/// A part of `q` that is not understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidQuery {
-    /// `q` when its form is wrong, else the key whose value is.
-    pub field: String,
-    /// A sentence for people.
-    pub detail: String,
-}
-
 /// Reads `q`.
 ///
 /// # Errors
 ///
 /// All that is wrong with it at once, so that it can be mended in one go.
 pub fn parse(q: &str) -> Result<UserFilter, Vec<InvalidQuery>> {
-    let mut terms = Terms::read(&q.to_lowercase());
+    let mut terms = Terms::read(&q.to_lowercase(), "search");
     let filter = UserFilter {
-        search: terms.single("search", "text", text),
-        name: terms.single("name", "text", text),
+        search: terms.text("search"),
+        name: terms.text("name"),
         statuses: terms.list("status", Status::parse),
         roles: terms.list("role", text),
         login_types: terms.list("login_type", login_type),
@@ -78,144 +70,6 @@ pub fn parse(q: &str) -> Result<UserFilter, Vec<InvalidQuery>> {
     } else {
         Err(problems)
     }
-}
-
-/// The values of `q` by key, taken out as they are understood, and what was wrong on the way.
-#[derive(Default)]
-struct Terms {
-    values: BTreeMap<String, Vec<String>>,
-    problems: Vec<InvalidQuery>,
-}
-
-impl Terms {
-    fn read(q: &str) -> Self {
-        let mut terms = Self::default();
-        // PostgreSQL cannot hold this character in a text, and would fail instead of finding nobody.
-        if q.contains('\0') {
-            terms.refuse("q", "Query must not contain a NUL character".to_owned());
-        }
-        let mut words: Vec<&str> = Vec::new();
-        for element in split(q, ' ').filter(|element| !element.is_empty()) {
-            terms.read_element(element, &mut words);
-        }
-        words.retain(|word| !word.is_empty());
-        if !words.is_empty() {
-            terms.add("search", words.join(" "));
-        }
-        terms
-    }
-
-    fn read_element<'a>(&mut self, element: &'a str, words: &mut Vec<&'a str>) {
-        let parts: Vec<&str> = split(element, ':').collect();
-        match parts[..] {
-            [word] => words.push(unquoted(word)),
-            [.., ""] | ["", ..] => self.refuse(
-                "q",
-                format!("Query element {element:?} cannot start or end with ':'"),
-            ),
-            [key, value] => self.add(unquoted(key), unquoted(value).to_owned()),
-            _ => self.refuse(
-                "q",
-                format!("Query element {element:?} can only contain 1 ':'"),
-            ),
-        }
-    }
-
-    fn add(&mut self, key: &str, value: String) {
-        self.values.entry(key.to_owned()).or_default().push(value);
-    }
-
-    fn refuse(&mut self, field: &str, detail: String) {
-        self.problems.push(InvalidQuery {
-            field: field.to_owned(),
-            detail,
-        });
-    }
-
-    /// The value of a key that may be given once. An empty value is none.
-    fn single<T>(
-        &mut self,
-        key: &str,
-        kind: &str,
-        read: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let values = self.values.remove(key)?;
-        let value = match &values[..] {
-            [value] if value.is_empty() => return None,
-            [value] => value,
-            _ => {
-                let times = values.len();
-                self.refuse(
-                    key,
-                    format!("Query param {key:?} provided more than once, found {times} times"),
-                );
-                return None;
-            }
-        };
-        let result = read(value);
-        if result.is_none() {
-            self.refuse(
-                key,
-                format!("Query param {key:?} must be a valid {kind}, but is {value:?}"),
-            );
-        }
-        result
-    }
-
-    fn moment(&mut self, key: &str) -> Option<DateTime<Utc>> {
-        let kind = "RFC 3339 time in double quotes, as in \"2006-01-02T15:04:05.999Z\"";
-        self.single(key, kind, |value| {
-            // The format has capitals, which went with all the others.
-            let time = DateTime::parse_from_rfc3339(&value.to_ascii_uppercase()).ok()?;
-            Some(time.to_utc())
-        })
-    }
-
-    /// The values of a key that may be given often, each time with values between commas.
-    fn list<T>(&mut self, key: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
-        let values = self.values.remove(key).unwrap_or_default();
-        let mut result = Vec::new();
-        let mut bad = Vec::new();
-        for value in values
-            .iter()
-            .filter(|value| !value.is_empty())
-            .flat_map(|values| values.split(','))
-        {
-            match read(value) {
-                Some(value) => result.push(value),
-                None => bad.push(format!("{value:?}")),
-            }
-        }
-        if !bad.is_empty() {
-            let bad = bad.join(", ");
-            self.refuse(
-                key,
-                format!("Query param {key:?} has invalid values: {bad}"),
-            );
-        }
-        result
-    }
-
-    /// What nobody has taken is a key nobody knows.
-    fn finish(mut self) -> Vec<InvalidQuery> {
-        for key in std::mem::take(&mut self.values).into_keys() {
-            self.refuse(&key, format!("{key:?} is not a valid query param"));
-        }
-        self.problems
-    }
-}
-
-/// Cuts at every `delimiter` outside of double quotes. A quote that is never closed reaches to the end.
-fn split(text: &str, delimiter: char) -> impl Iterator<Item = &str> {
-    let mut quoted = false;
-    text.split(move |char| {
-        quoted ^= char == '"';
-        char == delimiter && !quoted
-    })
-}
-
-fn unquoted(text: &str) -> &str {
-    text.trim_matches('"')
 }
 
 #[expect(
