@@ -15,12 +15,14 @@ pub mod normalize_path;
 mod oauth2_callback;
 mod observe;
 pub mod openapi;
+mod organizations;
 pub mod path;
 mod patience;
 pub mod query;
 pub mod rate_limit;
 pub mod request_context;
 mod root;
+mod streamed;
 pub mod timestamp;
 mod users;
 
@@ -147,6 +149,18 @@ fn signed_in() -> OpenApiRouter<AppState> {
         routes!(users::list::list, users::create::create),
         routes!(users::logout::logout),
         routes!(users::get::get),
+        routes!(users::organizations::list::list),
+        routes!(users::organizations::get::get),
+        routes!(organizations::list::list, organizations::create::create),
+        routes!(organizations::get::get),
+        routes!(organizations::members::list::list),
+        routes!(organizations::members::page::page),
+        routes!(organizations::members::roles::roles),
+        routes!(
+            organizations::members::add::add,
+            organizations::members::remove::remove
+        ),
+        routes!(organizations::members::assign_roles::assign_roles),
         routes!(authcheck::authcheck),
     ])
 }

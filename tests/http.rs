@@ -28,8 +28,12 @@ mod first_user;
 mod forged_requests;
 #[path = "http/lessons.rs"]
 mod lessons;
+#[path = "http/members.rs"]
+mod members;
 #[path = "http/one_user.rs"]
 mod one_user;
+#[path = "http/organizations.rs"]
+mod organizations;
 #[path = "http/paging.rs"]
 mod paging;
 #[path = "http/rate_limits.rs"]

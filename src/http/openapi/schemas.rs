@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use rollcall_events::user::{LoginType, Role, Status};
+use rollcall_events::user::{self, LoginType, Role, Status};
 use serde_json::json;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -18,6 +18,11 @@ pub struct Email(pub String);
 #[derive(ToSchema)]
 #[schema(value_type = String, max_length = 32, pattern = "^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$", example = "ada")]
 pub struct Username(pub String);
+
+/// The name of an organization: letters and digits, in groups joined by single hyphens. Capitals make no other name.
+#[derive(ToSchema)]
+#[schema(value_type = String, max_length = 32, pattern = "^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$", example = "rowing-club")]
+pub struct OrganizationName(pub String);
 
 /// The name by which people call a user: at most 128 bytes, no white space at its ends, no control characters.
 #[derive(ToSchema)]
@@ -63,6 +68,8 @@ macro_rules! words {
 words! {
     /// Whether a user may sign in, or has yet to.
     UserStatus: Status::ALL.map(Status::name),
+    /// A role in an organization.
+    OrganizationRole: user::OrganizationRole::ALL.map(user::OrganizationRole::name),
     /// A role in the whole service.
     SiteRole: Role::ALL.map(Role::name),
     /// How a user signs in.

@@ -39,7 +39,7 @@ pub struct UserView {
 /// A role.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Role)]
-struct RoleView {
+pub struct RoleView {
     #[schema(value_type = schemas::SiteRole)]
     name: &'static str,
     #[schema(example = "Owner")]

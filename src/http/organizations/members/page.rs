@@ -1,0 +1,76 @@
+//! `GET /organizations/{organization}/paginated-members`: page by page, with how many there are.
+
+use axum::{
+    extract::{RawQuery, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use rollcall_projections::members::list::{ListRequest, page as members};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    MemberWithUserView,
+    list::{items, visibility},
+};
+use crate::{
+    app::AppState,
+    http::{
+        answer::{Json, Refusal},
+        caller::Caller,
+        organizations::target::target,
+        path::Path,
+        query::Parameters,
+        streamed::{Frame, LARGEST_PAGE, streamed},
+    },
+};
+
+/// A page of the members, or all of them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OrganizationMemberList)]
+struct Answer {
+    members: Vec<MemberWithUserView>,
+    /// How many there are from `after_id` on; 0 if the page is empty.
+    #[schema(example = 1)]
+    count: i64,
+}
+
+/// The members of an organization whom the caller may see, page by page, in the order of their usernames.
+#[utoipa::path(get, path = "/api/v2/organizations/{organization}/paginated-members", tag = "organizations",
+    operation_id = "paginated_organization_members",
+    params(
+        ("after_id" = Option<Uuid>, Query, description = "Begin behind this user."),
+        ("limit" = Option<i32>, Query, minimum = 0, example = 25, description = "At most so many. 0: no limit."),
+        ("offset" = Option<i32>, Query, minimum = 0, example = 0, description = "Leave out so many at the beginning."),
+    ),
+    responses((status = 200, body = Answer)))]
+pub async fn page(
+    State(app): State<AppState>,
+    caller: Caller,
+    Path(organization): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let organization = target(&app, &caller, &organization).await?;
+    let mut parameters = Parameters::parse(query.as_deref());
+    let request = ListRequest {
+        organization_id: organization.id,
+        visible_to: visibility(&caller, organization.id),
+        after: parameters.uuid("after_id"),
+        limit: parameters.non_negative("limit"),
+        offset: parameters.non_negative("offset"),
+    };
+    parameters.finish()?;
+    if request.limit == 0 || request.limit > LARGEST_PAGE {
+        let frame = Frame::Counted {
+            name: "members",
+            offset: request.offset,
+        };
+        return Ok(streamed(items(&app, &request), frame).await?);
+    }
+    let listed = members(&app.pool, &request).await?;
+    let answer = Answer {
+        count: listed.first().map_or(0, |first| first.count),
+        members: listed.into_iter().map(MemberWithUserView::from).collect(),
+    };
+    Ok(Json(StatusCode::OK, answer).into_response())
+}

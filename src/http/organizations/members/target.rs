@@ -1,0 +1,82 @@
+//! The member whom a path names, and the answer to a change of one.
+
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use rollcall_events::user::{UserCommand, UserError};
+use rollcall_projections::members::find;
+use uuid::Uuid;
+
+use super::MemberView;
+use crate::{
+    app::App,
+    command_bus::{CommandError, Done},
+    http::{
+        answer::{Json, Refusal, position_header},
+        caller::Caller,
+        organizations, users,
+        users::refused::refused,
+    },
+};
+
+/// A user and an organisation, each of which the caller may see.
+pub struct Place {
+    pub organization_id: Uuid,
+    pub user_id: Uuid,
+}
+
+/// What the path names, whether the user belongs to the organisation or not.
+pub async fn target(
+    app: &App,
+    caller: &Caller,
+    organization: &str,
+    user: &str,
+) -> Result<Place, Refusal> {
+    let organization = organizations::target::target(app, caller, organization).await?;
+    let user = users::target::target(app, caller, user).await?;
+    Ok(Place {
+        organization_id: organization.id,
+        user_id: user.row.id,
+    })
+}
+
+impl Place {
+    /// Nobody does to themselves what others are to decide.
+    pub fn must_be_anothers(&self, caller: &Caller, message: &str) -> Result<(), Refusal> {
+        if self.user_id == caller.user().row.id {
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
+        }
+        Ok(())
+    }
+
+    /// The user's place in the organisation: 404 for who has none.
+    pub async fn member(&self, app: &App) -> Result<MemberView, Refusal> {
+        let found = find::one(&app.pool, self.organization_id, self.user_id).await?;
+        Ok(found.ok_or_else(Refusal::not_found)?.into())
+    }
+
+    /// Has the caller's command about the user executed.
+    pub async fn execute(
+        &self,
+        app: &App,
+        caller: &Caller,
+        command: UserCommand,
+    ) -> Result<Done, Refusal> {
+        let metadata = caller.metadata(app);
+        let executed = app
+            .users
+            .execute(self.user_id, command, metadata, Vec::new())
+            .await;
+        executed.map_err(|error| match error {
+            CommandError::Refused(UserError::NotMember) => Refusal::not_found(),
+            other => refused(&other),
+        })
+    }
+
+    /// The answer to a change: the member, as they are after it.
+    pub async fn changed(&self, app: &App, done: &Done) -> Result<Response, Refusal> {
+        let member = Json(StatusCode::OK, self.member(app).await?);
+        Ok((position_header(done.position), member).into_response())
+    }
+}
