@@ -1,8 +1,9 @@
 //! The sessions and tokens of users, to be looked at.
 
 use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, stream::BoxStream};
 use rollcall_events::user::SessionId;
-use sqlx::{FromRow, PgExecutor};
+use sqlx::{Executor, FromRow, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::SessionRow;
@@ -79,14 +80,15 @@ pub async fn token_named(
     .await
 }
 
-/// API tokens, of that user or of everybody, the oldest first; those past their end at `now` if `with_expired`.
-pub async fn tokens(
-    executor: impl PgExecutor<'_>,
+/// API tokens, of that user or of everybody, the oldest first; those past their end at `now` if `with_expired`. One by
+/// one, so that everybody's are never all in memory; keeps a connection for as long as it is read.
+pub fn tokens(
+    pool: &PgPool,
     user_id: Option<Uuid>,
     with_expired: bool,
     now: DateTime<Utc>,
-) -> sqlx::Result<Vec<ListedSession>> {
-    sqlx::query_as(
+) -> BoxStream<'static, sqlx::Result<ListedSession>> {
+    let tokens = sqlx::query(
         "SELECT sessions.id AS session_id
               , sessions.user_id
               , sessions.secret_sha256
@@ -106,13 +108,12 @@ pub async fn tokens(
             AND ($1::uuid IS NULL OR sessions.user_id = $1)
             AND ($2::boolean OR sessions.expires_at > $3)
           ORDER BY sessions.created_at, sessions.id",
-    )
-    .bind(user_id)
-    .bind(with_expired)
-    .bind(now)
-    .persistent(false)
-    .fetch_all(executor)
-    .await
+    );
+    let tokens = tokens.bind(user_id).bind(with_expired).bind(now);
+    // Asked the executor itself, and not the query, the rows do not borrow the pool.
+    pool.fetch(tokens.persistent(false))
+        .map(|row| ListedSession::from_row(&row?))
+        .boxed()
 }
 
 /// Users who have sessions that ended before then: at most `limit`.

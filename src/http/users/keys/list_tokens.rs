@@ -3,7 +3,9 @@
 use axum::{
     extract::{RawQuery, State},
     http::StatusCode,
+    response::{IntoResponse, Response},
 };
+use futures_util::{StreamExt, TryStreamExt};
 use rollcall_projections::sessions;
 
 use super::{KeyView, holder};
@@ -14,6 +16,7 @@ use crate::{
         caller::Caller,
         path::Path,
         query::Parameters,
+        streamed::{Frame, streamed},
     },
     permissions::{Action, Object, Resource},
 };
@@ -33,15 +36,21 @@ pub async fn list_tokens(
     caller: Caller,
     Path(user): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Vec<KeyView>>, Refusal> {
+) -> Result<Response, Refusal> {
     let holder = holder(&app, &caller, &user, Action::Read).await?;
     let mut parameters = Parameters::parse(query.as_deref());
     let everybodys = parameters.flag("include_all");
     let with_expired = parameters.flag("include_expired");
     parameters.finish()?;
-    let sees_all = everybodys && caller.may(Action::Read, &Object::any(Resource::ApiKey));
-    let whose = Some(holder.row.id).filter(|_| !sees_all);
-    let tokens = sessions::tokens(&app.pool, whose, with_expired, app.clock.now()).await?;
-    let tokens = tokens.into_iter().map(KeyView::from).collect();
-    Ok(Json(StatusCode::OK, tokens))
+    let now = app.clock.now();
+    if everybodys && caller.may(Action::Read, &Object::any(Resource::ApiKey)) {
+        let tokens = sessions::tokens(&app.streams, None, with_expired, now)
+            .map_ok(|token| (KeyView::from(token), 0));
+        return Ok(streamed(tokens.boxed(), Frame::List).await?);
+    }
+    let tokens = sessions::tokens(&app.pool, Some(holder.row.id), with_expired, now)
+        .map_ok(KeyView::from)
+        .try_collect::<Vec<_>>()
+        .await?;
+    Ok(Json(StatusCode::OK, tokens).into_response())
 }
