@@ -1,6 +1,7 @@
 //! HTTP: the routes, and what surrounds every request. One file for each endpoint; no SQL here.
 
 pub mod answer;
+mod audit;
 mod authcheck;
 mod body;
 mod build_info;
@@ -8,6 +9,7 @@ pub mod caller;
 pub mod cookies;
 mod csrf;
 mod docs;
+mod entitlements;
 pub mod go_json;
 mod health;
 pub mod identity;
@@ -16,14 +18,17 @@ mod oauth2_callback;
 mod observe;
 pub mod openapi;
 mod organizations;
+mod pages;
 pub mod path;
 mod patience;
 pub mod query;
 pub mod rate_limit;
+mod redirect;
 pub mod request_context;
 mod root;
 mod streamed;
 pub mod timestamp;
+mod update_check;
 mod users;
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
@@ -46,6 +51,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::app::AppState;
 use answer::Refusal;
+pub use users::UserView;
 use patience::Patient;
 
 /// What the API's clients are told to compare with their own version.
@@ -105,7 +111,12 @@ fn router(app: AppState) -> Router {
     Router::new()
         .merge(Router::from(anybody()))
         .merge(Router::from(signed_in()))
+        .merge(pages::pages())
         .fallback(unknown_route)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            audit::refused_writes::note,
+        ))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),
             rate_limit::limit,
@@ -118,6 +129,7 @@ fn router(app: AppState) -> Router {
             Arc::clone(&app),
             csrf::guard,
         ))
+        .layer(middleware::from_fn(pages::dress))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),
             observe::observe,
@@ -133,6 +145,7 @@ fn anybody() -> OpenApiRouter<AppState> {
         routes!(docs::page),
         routes!(root::welcome),
         routes!(build_info::build_info),
+        routes!(update_check::update_check),
         routes!(
             users::first_exists::first_exists,
             users::create_first::create_first
@@ -148,7 +161,23 @@ fn signed_in() -> OpenApiRouter<AppState> {
     openapi::described([
         routes!(users::list::list, users::create::create),
         routes!(users::logout::logout),
-        routes!(users::get::get),
+        routes!(users::get::get, users::delete::delete),
+        routes!(users::update_profile::update_profile),
+        routes!(users::suspend::suspend),
+        routes!(users::activate::activate),
+        routes!(users::change_password::change_password),
+        routes!(users::roles::get_roles, users::roles::put_roles),
+        routes!(users::site_roles::site_roles),
+        routes!(users::login_type::login_type),
+        routes!(users::keys::create::create),
+        routes!(users::keys::get::get, users::keys::delete::delete),
+        routes!(users::keys::expire::expire),
+        routes!(
+            users::keys::list_tokens::list_tokens,
+            users::keys::create_token::create_token
+        ),
+        routes!(users::keys::token_config::token_config),
+        routes!(users::keys::get_token::get_token),
         routes!(users::organizations::list::list),
         routes!(users::organizations::get::get),
         routes!(organizations::list::list, organizations::create::create),
@@ -162,6 +191,9 @@ fn signed_in() -> OpenApiRouter<AppState> {
         ),
         routes!(organizations::members::assign_roles::assign_roles),
         routes!(authcheck::authcheck),
+        routes!(audit::list::list),
+        routes!(audit::test_generate::test_generate),
+        routes!(entitlements::entitlements),
     ])
 }
 
