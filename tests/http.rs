@@ -12,12 +12,18 @@ mod given;
 
 #[path = "http/authcheck.rs"]
 mod authcheck;
+#[path = "http/changing_passwords.rs"]
+mod changing_passwords;
+#[path = "http/clients.rs"]
+mod clients;
 #[path = "http/conventions.rs"]
 mod conventions;
 #[path = "http/creating_users.rs"]
 mod creating_users;
 #[path = "http/credentials.rs"]
 mod credentials;
+#[path = "http/deleting.rs"]
+mod deleting;
 #[path = "http/documented.rs"]
 mod documented;
 #[path = "http/every_route.rs"]
@@ -26,6 +32,8 @@ mod every_route;
 mod first_user;
 #[path = "http/forged_requests.rs"]
 mod forged_requests;
+#[path = "http/keys.rs"]
+mod keys;
 #[path = "http/lessons.rs"]
 mod lessons;
 #[path = "http/members.rs"]
@@ -34,12 +42,20 @@ mod members;
 mod one_user;
 #[path = "http/organizations.rs"]
 mod organizations;
+#[path = "http/pages.rs"]
+mod pages;
 #[path = "http/paging.rs"]
 mod paging;
+#[path = "http/probed.rs"]
+mod probed;
+#[path = "http/profiles.rs"]
+mod profiles;
 #[path = "http/rate_limits.rs"]
 mod rate_limits;
 #[path = "http/request_bodies.rs"]
 mod request_bodies;
+#[path = "http/roles.rs"]
+mod roles;
 #[path = "http/searching.rs"]
 mod searching;
 #[path = "http/session_life.rs"]
@@ -48,3 +64,7 @@ mod session_life;
 mod signing_in;
 #[path = "http/signing_out.rs"]
 mod signing_out;
+#[path = "http/statuses.rs"]
+mod statuses;
+#[path = "http/tokens.rs"]
+mod tokens;
