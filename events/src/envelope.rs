@@ -39,7 +39,7 @@ pub struct Metadata {
     pub command_id: Uuid,
     /// One request from outside, with all that follows from it.
     pub correlation_id: Uuid,
-    /// What directly caused the command: the request, or an event.
+    /// What directly caused the command: the request, or an earlier command.
     pub causation_id: Uuid,
     /// Where the request came from.
     #[serde(default = "nowhere", skip_serializing_if = "is_nowhere")]
