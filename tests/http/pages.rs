@@ -1,6 +1,6 @@
 //! The pages for people: as a browser uses them, and as others abuse them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use axum::http::Method;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -117,13 +117,14 @@ impl<'a> Browser<'a> {
 
 /// The body of a form.
 fn encoded(fields: &[(&str, &str)]) -> String {
-    let encode =
-        |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
-    let pairs = fields.iter();
-    let pairs: Vec<_> = pairs
-        .map(|(name, value)| format!("{name}={}", encode(value)))
-        .collect();
-    pairs.join("&")
+    let mut body = String::new();
+    for (name, value) in fields {
+        write!(body, "&{name}=").unwrap();
+        for byte in value.bytes() {
+            write!(body, "%{byte:02X}").unwrap();
+        }
+    }
+    body
 }
 
 /// A hidden field of the form that goes to this address.
