@@ -18,6 +18,7 @@ mod error;
 mod human_duration;
 mod network;
 mod options;
+mod provider;
 mod secret;
 mod sources;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use database_url::DatabaseUrl;
 pub use error::ConfigError;
 pub use human_duration::HumanDuration;
 pub use network::Network;
+pub use provider::{GithubTeam, ProviderUrl};
 pub use secret::Secret;
 
 use std::{
@@ -110,6 +112,48 @@ pub struct Config {
     pub password_login: bool,
     /// The weakest password that is accepted, as zxcvbn scores it: 0 (any) to 4.
     pub password_minimum_score: u8,
+    /// The OpenID Connect provider, as it calls itself: its issuer.
+    pub oidc_issuer_url: Option<ProviderUrl>,
+    /// The name by which that provider knows the service.
+    pub oidc_client_id: Option<String>,
+    /// What proves to that provider that we are the service.
+    pub oidc_client_secret: Option<Secret>,
+    /// What that provider is asked for.
+    pub oidc_scopes: Vec<String>,
+    /// Whether who comes by that provider for the first time becomes a user.
+    pub oidc_allow_signups: bool,
+    /// The e-mail domains, each as a whole, that may sign in by that provider. None: any.
+    pub oidc_email_domains: Vec<String>,
+    /// Whether e-mail addresses count that the provider has not verified. Whoever can choose one there can be anybody here.
+    pub oidc_ignore_email_verified: bool,
+    /// Whether only the ID token is read, and the userinfo endpoint not asked.
+    pub oidc_ignore_userinfo: bool,
+    /// The claim with the username.
+    pub oidc_username_field: String,
+    /// The claim with the e-mail address.
+    pub oidc_email_field: String,
+    /// The claim with the name for people.
+    pub oidc_name_field: String,
+    /// What the button says that leads to the provider.
+    pub oidc_sign_in_text: String,
+    /// The picture on that button; may be empty.
+    pub oidc_icon_url: String,
+    /// The name by which GitHub knows the service.
+    pub github_client_id: Option<String>,
+    /// What proves to GitHub that we are the service.
+    pub github_client_secret: Option<Secret>,
+    /// Whether who comes by GitHub for the first time becomes a user.
+    pub github_allow_signups: bool,
+    /// Whether anybody at GitHub may sign in, of whatever organization.
+    pub github_allow_everyone: bool,
+    /// The organizations at GitHub whose members may sign in.
+    pub github_allowed_orgs: Vec<String>,
+    /// The teams at GitHub whose members may sign in. None: all of the organizations.
+    pub github_allowed_teams: Vec<GithubTeam>,
+    /// GitHub, or an enterprise server.
+    pub github_url: ProviderUrl,
+    /// Its API.
+    pub github_api_url: ProviderUrl,
     /// The memory that hashing one password takes, in KiB.
     pub argon2_memory_kib: u32,
     /// How often hashing a password goes over that memory.
@@ -165,6 +209,31 @@ impl Default for Config {
             token_max_lifetime_owner: Duration::from_hours(7 * 24),
             password_login: true,
             password_minimum_score: 2,
+            oidc_issuer_url: None,
+            oidc_client_id: None,
+            oidc_client_secret: None,
+            oidc_scopes: vec![
+                "openid".to_owned(),
+                "profile".to_owned(),
+                "email".to_owned(),
+            ],
+            oidc_allow_signups: true,
+            oidc_email_domains: Vec::new(),
+            oidc_ignore_email_verified: false,
+            oidc_ignore_userinfo: false,
+            oidc_username_field: "preferred_username".to_owned(),
+            oidc_email_field: "email".to_owned(),
+            oidc_name_field: "name".to_owned(),
+            oidc_sign_in_text: "OpenID Connect".to_owned(),
+            oidc_icon_url: String::new(),
+            github_client_id: None,
+            github_client_secret: None,
+            github_allow_signups: false,
+            github_allow_everyone: false,
+            github_allowed_orgs: Vec::new(),
+            github_allowed_teams: Vec::new(),
+            github_url: ProviderUrl::github(),
+            github_api_url: ProviderUrl::github_api(),
             argon2_memory_kib: 19_456,
             argon2_passes: 2,
             argon2_lanes: 1,
@@ -252,6 +321,27 @@ impl Config {
             token_max_lifetime_owner,
             password_login,
             password_minimum_score,
+            oidc_issuer_url,
+            oidc_client_id,
+            oidc_client_secret,
+            oidc_scopes,
+            oidc_allow_signups,
+            oidc_email_domains,
+            oidc_ignore_email_verified,
+            oidc_ignore_userinfo,
+            oidc_username_field,
+            oidc_email_field,
+            oidc_name_field,
+            oidc_sign_in_text,
+            oidc_icon_url,
+            github_client_id,
+            github_client_secret,
+            github_allow_signups,
+            github_allow_everyone,
+            github_allowed_orgs,
+            github_allowed_teams,
+            github_url,
+            github_api_url,
             argon2_memory_kib,
             argon2_passes,
             argon2_lanes,
@@ -293,6 +383,28 @@ impl Config {
             password_login: password_login.unwrap_or(default.password_login),
             password_minimum_score: password_minimum_score
                 .unwrap_or(default.password_minimum_score),
+            oidc_issuer_url,
+            oidc_client_id,
+            oidc_client_secret,
+            oidc_scopes: oidc_scopes.unwrap_or(default.oidc_scopes),
+            oidc_allow_signups: oidc_allow_signups.unwrap_or(default.oidc_allow_signups),
+            oidc_email_domains: oidc_email_domains.unwrap_or(default.oidc_email_domains),
+            oidc_ignore_email_verified: oidc_ignore_email_verified
+                .unwrap_or(default.oidc_ignore_email_verified),
+            oidc_ignore_userinfo: oidc_ignore_userinfo.unwrap_or(default.oidc_ignore_userinfo),
+            oidc_username_field: oidc_username_field.unwrap_or(default.oidc_username_field),
+            oidc_email_field: oidc_email_field.unwrap_or(default.oidc_email_field),
+            oidc_name_field: oidc_name_field.unwrap_or(default.oidc_name_field),
+            oidc_sign_in_text: oidc_sign_in_text.unwrap_or(default.oidc_sign_in_text),
+            oidc_icon_url: oidc_icon_url.unwrap_or(default.oidc_icon_url),
+            github_client_id,
+            github_client_secret,
+            github_allow_signups: github_allow_signups.unwrap_or(default.github_allow_signups),
+            github_allow_everyone: github_allow_everyone.unwrap_or(default.github_allow_everyone),
+            github_allowed_orgs: github_allowed_orgs.unwrap_or(default.github_allowed_orgs),
+            github_allowed_teams: github_allowed_teams.unwrap_or(default.github_allowed_teams),
+            github_url: github_url.unwrap_or(default.github_url),
+            github_api_url: github_api_url.unwrap_or(default.github_api_url),
             argon2_memory_kib: argon2_memory_kib.unwrap_or(default.argon2_memory_kib),
             argon2_passes: argon2_passes.unwrap_or(default.argon2_passes),
             argon2_lanes: argon2_lanes.unwrap_or(default.argon2_lanes),
@@ -334,10 +446,66 @@ impl Config {
                 "at most token_max_lifetime".to_owned(),
             );
         }
+        self.check_oidc(given)?;
+        self.check_github(given)?;
         if self.argon2_memory_kib < 8 * self.argon2_lanes {
             return invalid(
                 "argon2_memory_kib",
                 "at least 8 for each of argon2_lanes".to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    fn check_oidc(&self, given: &Figment) -> Result<(), ConfigError> {
+        let missing = |option, rule: &str| Err(options::invalid(given, option, rule.to_owned()));
+        let is_named = self.oidc_client_id.is_some();
+        if self.oidc_issuer_url.is_some() != is_named {
+            return missing("oidc_issuer_url", "given together with oidc_client_id");
+        }
+        if is_named && self.oidc_client_secret.is_none() {
+            return missing("oidc_client_secret", "given together with oidc_client_id");
+        }
+        if is_named && self.access_url.is_none() {
+            return missing(
+                "access_url",
+                "given together with oidc_client_id: the provider sends people back to it",
+            );
+        }
+        if !self.oidc_scopes.iter().any(|scope| scope == "openid") {
+            return missing("oidc_scopes", options::rule("oidc_scopes").as_str());
+        }
+        Ok(())
+    }
+
+    fn check_github(&self, given: &Figment) -> Result<(), ConfigError> {
+        let missing = |option, rule: &str| Err(options::invalid(given, option, rule.to_owned()));
+        if self.github_client_id.is_none() {
+            return Ok(());
+        }
+        if self.github_client_secret.is_none() {
+            return missing(
+                "github_client_secret",
+                "given together with github_client_id",
+            );
+        }
+        if self.access_url.is_none() {
+            return missing(
+                "access_url",
+                "given together with github_client_id: GitHub sends people back to it",
+            );
+        }
+        let has_orgs = !self.github_allowed_orgs.is_empty();
+        if self.github_allow_everyone && (has_orgs || !self.github_allowed_teams.is_empty()) {
+            return missing(
+                "github_allow_everyone",
+                "false when organizations or teams are named",
+            );
+        }
+        if !self.github_allow_everyone && !has_orgs {
+            return missing(
+                "github_allowed_orgs",
+                "not empty, unless github_allow_everyone is true",
             );
         }
         Ok(())

@@ -161,6 +161,7 @@ fn creation(admin: Uuid) -> (Somebody, Wish) {
         roles: [].into(),
         organizations: vec![Uuid::nil()],
         password_scheme: Some("argon2id m=19456 t=2 p=1".to_owned()),
+        identity: None,
         first: false,
     });
     let wish = Wish {
@@ -174,6 +175,7 @@ fn creation(admin: Uuid) -> (Somebody, Wish) {
 fn renaming(somebody: &Somebody) -> Wish {
     let name = format!("Ada {}", Ids.alphanumeric(12));
     let change = ProfileChange {
+        email: None,
         username: Some(somebody.username.clone()),
         name: Some(DisplayName::parse(&name).unwrap()),
         avatar_url: None,

@@ -10,6 +10,8 @@ pub enum Claim {
     Username(String),
     /// An e-mail address, by its key.
     Email(String),
+    /// An account at a provider, by its key.
+    Identity(String),
     /// To be the first user: taken as soon as anybody lives here.
     FirstUser,
     /// That another active owner stays behind: taken when there is none.
@@ -39,6 +41,7 @@ impl Claim {
         match self {
             Self::Username(_)
             | Self::Email(_)
+            | Self::Identity(_)
             | Self::FirstUser
             | Self::OrganizationName(_)
             | Self::DefaultOrganization => Rivalry::Others,
@@ -54,6 +57,7 @@ impl std::fmt::Debug for Claim {
         formatter.write_str(match self {
             Self::Username(_) => "Username(..)",
             Self::Email(_) => "Email(..)",
+            Self::Identity(_) => "Identity(..)",
             Self::FirstUser => "FirstUser",
             Self::AnotherOwner => "AnotherOwner",
             Self::TokenName(_) => "TokenName(..)",

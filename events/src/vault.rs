@@ -6,6 +6,7 @@
 
 mod credentials;
 mod master_key;
+mod provider_tokens;
 mod seal;
 mod subject_key;
 
@@ -18,6 +19,7 @@ use uuid::Uuid;
 pub(crate) use credentials::write;
 pub use credentials::{Credential, VaultWrite, credential};
 pub use master_key::{InvalidMasterKey, MasterKey};
+pub use provider_tokens::{ProviderTokens, StoredTokens};
 pub use seal::{OpenError, Place, open, seal, subject_of};
 pub use subject_key::{KeyRing, SubjectKey, WrappedKey};
 
@@ -52,6 +54,9 @@ pub enum VaultError {
         /// Of the keys that the database knows.
         expected: String,
     },
+    /// There is nothing to seal under any more.
+    #[error("subject {0} was erased")]
+    Erased(Uuid),
     /// A wrapped key was altered, or moved from one person to another.
     #[error("the key of subject {0} cannot be unwrapped: it was altered")]
     Altered(Uuid),

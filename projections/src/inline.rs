@@ -6,8 +6,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    Projection, audit::Audit, members::Members, organizations::Organizations, sessions::Sessions,
-    users::Users,
+    Projection, audit::Audit, identities::Identities, members::Members,
+    organizations::Organizations, sessions::Sessions, users::Users,
 };
 
 /// All read models, as the log sees them.
@@ -39,6 +39,7 @@ pub async fn write(conn: &mut PgConnection, batch: &[Recorded]) -> sqlx::Result<
     project::<Users>(conn, batch).await?;
     project::<Members>(conn, batch).await?;
     project::<Sessions>(conn, batch).await?;
+    project::<Identities>(conn, batch).await?;
     project::<Audit>(conn, batch).await
 }
 
@@ -67,6 +68,9 @@ pub async fn taken(conn: &mut PgConnection, claims: &[(Uuid, Claim)]) -> sqlx::R
                 WHEN 'email' THEN EXISTS (
                     SELECT FROM read.users
                      WHERE email_key = claims.key AND deleted_at IS NULL AND id <> claims.stream)
+                WHEN 'identity' THEN EXISTS (
+                    SELECT FROM read.identities
+                     WHERE key = claims.key AND user_id <> claims.stream)
                 WHEN 'first user' THEN EXISTS (
                     SELECT FROM read.users
                      WHERE deleted_at IS NULL AND id <> claims.stream)
@@ -99,6 +103,7 @@ fn kind_and_key(claim: &Claim) -> (&'static str, &str) {
     match claim {
         Claim::Username(key) => ("username", key),
         Claim::Email(key) => ("email", key),
+        Claim::Identity(key) => ("identity", key),
         Claim::FirstUser => ("first user", ""),
         Claim::AnotherOwner => ("another owner", ""),
         Claim::TokenName(key) => ("token name", key),

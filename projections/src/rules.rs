@@ -3,8 +3,8 @@
 use sqlx::PgExecutor;
 
 use crate::{
-    Projection, audit::Audit, members::Members, organizations::Organizations, sessions::Sessions,
-    users::Users,
+    Projection, audit::Audit, identities::Identities, members::Members,
+    organizations::Organizations, sessions::Sessions, users::Users,
 };
 
 /// Notes the versions of today's rules where none is noted, and names the projections whose rows an older rule made:
@@ -15,6 +15,7 @@ pub async fn outdated(executor: impl PgExecutor<'_>) -> sqlx::Result<Vec<String>
         (Sessions::NAME, Sessions::VERSION),
         (Organizations::NAME, Organizations::VERSION),
         (Members::NAME, Members::VERSION),
+        (Identities::NAME, Identities::VERSION),
         (Audit::NAME, Audit::VERSION),
     ]
     .into_iter()

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccessUrl, AuthmethodsFormat, DatabaseUrl, HumanDuration, LogFormat, Network, Secret,
-    database_url::serialize_exposed,
+    AccessUrl, AuthmethodsFormat, DatabaseUrl, GithubTeam, HumanDuration, LogFormat, Network,
+    ProviderUrl, Secret, database_url::serialize_exposed,
 };
 
 /// Every option as it may be given: or not.
@@ -96,6 +96,91 @@ pub struct Args {
     /// Weakest password to accept, from 0 (any) to 4 [default: 2]
     #[arg(long, value_name = "SCORE", help_heading = "Passwords")]
     pub password_minimum_score: Option<u8>,
+    /// Address of the OpenID Connect provider, as it calls itself: its issuer
+    #[arg(long, value_name = "URL", help_heading = "OpenID Connect")]
+    pub oidc_issuer_url: Option<ProviderUrl>,
+    /// Name by which the OpenID Connect provider knows the service
+    #[arg(long, value_name = "ID", help_heading = "OpenID Connect")]
+    pub oidc_client_id: Option<String>,
+    /// What proves to that provider that we are the service. Never a flag, because other users of the machine can see flags.
+    #[arg(skip)]
+    #[serde(skip_serializing)]
+    pub oidc_client_secret: Option<Secret>,
+    /// Scopes to ask the OpenID Connect provider for [default: openid,profile,email]
+    #[arg(
+        long,
+        value_name = "SCOPES",
+        value_delimiter = ',',
+        help_heading = "OpenID Connect"
+    )]
+    pub oidc_scopes: Option<Vec<String>>,
+    /// Whether who comes by OpenID Connect for the first time becomes a user [default: true]
+    #[arg(long, value_name = "BOOL", help_heading = "OpenID Connect")]
+    pub oidc_allow_signups: Option<bool>,
+    /// E-mail domains, as a whole, that may sign in by OpenID Connect [default: any]
+    #[arg(
+        long,
+        value_name = "DOMAINS",
+        value_delimiter = ',',
+        help_heading = "OpenID Connect"
+    )]
+    pub oidc_email_domains: Option<Vec<String>>,
+    /// Whether e-mail addresses count that the OpenID Connect provider has not verified [default: false]
+    #[arg(long, value_name = "BOOL", help_heading = "OpenID Connect")]
+    pub oidc_ignore_email_verified: Option<bool>,
+    /// Whether only the ID token is read, and the userinfo endpoint not asked [default: false]
+    #[arg(long, value_name = "BOOL", help_heading = "OpenID Connect")]
+    pub oidc_ignore_userinfo: Option<bool>,
+    /// Claim with the username [default: preferred_username]
+    #[arg(long, value_name = "CLAIM", help_heading = "OpenID Connect")]
+    pub oidc_username_field: Option<String>,
+    /// Claim with the e-mail address [default: email]
+    #[arg(long, value_name = "CLAIM", help_heading = "OpenID Connect")]
+    pub oidc_email_field: Option<String>,
+    /// Claim with the name for people [default: name]
+    #[arg(long, value_name = "CLAIM", help_heading = "OpenID Connect")]
+    pub oidc_name_field: Option<String>,
+    /// What the button says that leads to the OpenID Connect provider [default: OpenID Connect]
+    #[arg(long, value_name = "TEXT", help_heading = "OpenID Connect")]
+    pub oidc_sign_in_text: Option<String>,
+    /// Picture on that button [default: none]
+    #[arg(long, value_name = "URL", help_heading = "OpenID Connect")]
+    pub oidc_icon_url: Option<String>,
+    /// Name by which GitHub knows the service
+    #[arg(long, value_name = "ID", help_heading = "GitHub")]
+    pub github_client_id: Option<String>,
+    /// What proves to GitHub that we are the service. Never a flag, because other users of the machine can see flags.
+    #[arg(skip)]
+    #[serde(skip_serializing)]
+    pub github_client_secret: Option<Secret>,
+    /// Whether who comes by GitHub for the first time becomes a user [default: false]
+    #[arg(long, value_name = "BOOL", help_heading = "GitHub")]
+    pub github_allow_signups: Option<bool>,
+    /// Whether anybody at GitHub may sign in, of whatever organization [default: false]
+    #[arg(long, value_name = "BOOL", help_heading = "GitHub")]
+    pub github_allow_everyone: Option<bool>,
+    /// GitHub organizations whose members may sign in
+    #[arg(
+        long,
+        value_name = "ORGS",
+        value_delimiter = ',',
+        help_heading = "GitHub"
+    )]
+    pub github_allowed_orgs: Option<Vec<String>>,
+    /// GitHub teams, as `org/team`, whose members may sign in [default: all of the organizations]
+    #[arg(
+        long,
+        value_name = "TEAMS",
+        value_delimiter = ',',
+        help_heading = "GitHub"
+    )]
+    pub github_allowed_teams: Option<Vec<GithubTeam>>,
+    /// Address of GitHub, or of an enterprise server [default: https://github.com]
+    #[arg(long, value_name = "URL", help_heading = "GitHub")]
+    pub github_url: Option<ProviderUrl>,
+    /// Address of GitHub's API [default: https://api.github.com]
+    #[arg(long, value_name = "URL", help_heading = "GitHub")]
+    pub github_api_url: Option<ProviderUrl>,
     /// Memory that hashing one password takes, in KiB [default: 19456]
     #[arg(long, value_name = "KIB", help_heading = "Passwords")]
     pub argon2_memory_kib: Option<u32>,

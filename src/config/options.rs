@@ -29,7 +29,7 @@ pub(super) enum Form {
 const LENGTH_OF_TIME: &str = "a length of time up to 36525d, such as 90m, 24h or 30d";
 
 /// Every option, in the order in which they are listed.
-pub(super) const OPTIONS: [OptionRule; 32] = [
+pub(super) const OPTIONS: [OptionRule; 53] = [
     text("listen", "an IP address and a port, such as 127.0.0.1:8080"),
     text(
         "database_url",
@@ -45,10 +45,10 @@ pub(super) const OPTIONS: [OptionRule; 32] = [
         "access_url",
         "a URL such as https://rollcall.example.com, without user, query and fragment",
     ),
-    OptionRule {
-        name: "trusted_proxies",
-        form: Form::List("a list of IP addresses or networks, such as 10.0.0.0/8"),
-    },
+    list(
+        "trusted_proxies",
+        "a list of IP addresses or networks, such as 10.0.0.0/8",
+    ),
     switch("secure_cookies"),
     number("body_limit", 1_024..=1_073_741_824),
     text("authmethods_format", "flags or objects"),
@@ -66,6 +66,39 @@ pub(super) const OPTIONS: [OptionRule; 32] = [
     text("token_max_lifetime_owner", LENGTH_OF_TIME),
     switch("password_login"),
     number("password_minimum_score", 0..=4),
+    text(
+        "oidc_issuer_url",
+        "a URL such as https://accounts.example.com, https unless it is of this machine",
+    ),
+    text("oidc_client_id", "a text that is not empty"),
+    text("oidc_client_secret", "a text that is not empty"),
+    list("oidc_scopes", "a list of scopes, openid among them"),
+    switch("oidc_allow_signups"),
+    list(
+        "oidc_email_domains",
+        "a list of domains, such as example.com",
+    ),
+    switch("oidc_ignore_email_verified"),
+    switch("oidc_ignore_userinfo"),
+    text("oidc_username_field", "a text that is not empty"),
+    text("oidc_email_field", "a text that is not empty"),
+    text("oidc_name_field", "a text that is not empty"),
+    text("oidc_sign_in_text", "a text"),
+    text("oidc_icon_url", "a text"),
+    text("github_client_id", "a text that is not empty"),
+    text("github_client_secret", "a text that is not empty"),
+    switch("github_allow_signups"),
+    switch("github_allow_everyone"),
+    list("github_allowed_orgs", "a list of names of organizations"),
+    list("github_allowed_teams", "a list of teams, each as org/team"),
+    text(
+        "github_url",
+        "a URL such as https://github.example.com, https unless it is of this machine",
+    ),
+    text(
+        "github_api_url",
+        "a URL such as https://github.example.com/api/v3, https unless it is of this machine",
+    ),
     number("argon2_memory_kib", 8..=1_048_576),
     number("argon2_passes", 1..=64),
     number("argon2_lanes", 1..=64),
@@ -87,6 +120,13 @@ const fn number(name: &'static str, bounds: RangeInclusive<u64>) -> OptionRule {
     OptionRule {
         name,
         form: Form::Number(bounds),
+    }
+}
+
+const fn list(name: &'static str, rule: &'static str) -> OptionRule {
+    OptionRule {
+        name,
+        form: Form::List(rule),
     }
 }
 

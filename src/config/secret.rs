@@ -53,6 +53,25 @@ impl<'de> Deserialize<'de> for Secret<[u8; 32]> {
     }
 }
 
+impl FromStr for Secret {
+    type Err = Refused;
+
+    fn from_str(text: &str) -> Result<Self, Refused> {
+        let text = text.trim();
+        if text.is_empty() {
+            Err(Refused)
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        super::text::deserialize(deserializer)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -174,6 +174,7 @@ async fn a_user_may_claim_in_one_batch_what_they_have_just_got() {
     let app = TestApp::start().await;
     let bob = user(&app, "bob").await;
     let both = UserCommand::ChangeProfile(ProfileChange {
+        email: None,
         username: Some(Username::parse("robert").unwrap()),
         name: Some(DisplayName::parse("Robert").unwrap()),
         avatar_url: None,

@@ -6,20 +6,24 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner},
 };
-use rollcall_events::user::{
-    ActivationCause, CreateUser, DisplayName, EmailAddress, EndReason, LoginType, Person,
-    ProfileChange, Role, SessionId, Status, UserCommand, Username,
+use rollcall_events::{
+    clock::Clock,
+    user::{
+        ActivationCause, CreateUser, DisplayName, EmailAddress, EndReason, LoginType,
+        OrganizationRole, Person, ProfileChange, Role, Scope, SessionId, Status, UserCommand,
+        Username,
+    },
 };
 use uuid::Uuid;
 
 use crate::{
     support::TestApp,
-    tools::{Answer, assert_same_rows, replay, sign_in_at, spawn},
+    tools::{Answer, assert_same_rows, replay, sign_in_at, spawn, token_at},
 };
 
 /// How many users there are at a time.
@@ -62,11 +66,38 @@ enum Step {
     Delete,
     Start {
         session: u8,
+        kind: Kind,
     },
     End {
         session: u8,
+        reason: EndReason,
+    },
+    Expire {
+        session: u8,
+    },
+    Forget,
+    ChangePassword {
+        revision: i64,
     },
     Rehash,
+    Join {
+        organization: u128,
+    },
+    Leave {
+        organization: u128,
+    },
+    RolesAt {
+        organization: u128,
+        roles: BTreeSet<OrganizationRole>,
+    },
+}
+
+/// What is started.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Session,
+    Connection,
+    Token { name: Option<&'static str> },
 }
 
 /// Steps that are taken at once, each at a seat and on one of two nodes, and how much time passes afterwards.
@@ -87,15 +118,36 @@ fn step() -> impl Strategy<Value = Step> {
         2 => prop_oneof![Just(ActivationCause::Administrator), Just(ActivationCause::Use)]
             .prop_map(|cause| Step::Activate { cause }),
         2 => Just(Step::Delete),
-        6 => (0..6_u8).prop_map(|session| Step::Start { session }),
-        4 => (0..6_u8).prop_map(|session| Step::End { session }),
+        8 => (0..6_u8, kind()).prop_map(|(session, kind)| Step::Start { session, kind }),
+        4 => (0..6_u8, prop_oneof![Just(EndReason::SignedOut), Just(EndReason::Revoked)])
+            .prop_map(|(session, reason)| Step::End { session, reason }),
+        3 => (0..6_u8).prop_map(|session| Step::Expire { session }),
+        2 => Just(Step::Forget),
+        1 => (1..4_i64).prop_map(|revision| Step::ChangePassword { revision }),
         1 => Just(Step::Rehash),
+        2 => organization().prop_map(|organization| Step::Join { organization }),
+        2 => organization().prop_map(|organization| Step::Leave { organization }),
+        3 => (organization(), prop::sample::subsequence(OrganizationRole::ALL.to_vec(), 0..=3))
+            .prop_map(|(organization, roles)| Step::RolesAt { organization, roles: roles.into_iter().collect() }),
     ]
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        3 => Just(Kind::Session),
+        1 => Just(Kind::Connection),
+        3 => prop::sample::select(vec![None, Some("laptop"), Some("ci")])
+            .prop_map(|name| Kind::Token { name }),
+    ]
+}
+
+fn organization() -> impl Strategy<Value = u128> {
+    prop::sample::select(vec![5, 6, 7])
 }
 
 fn history() -> impl Strategy<Value = Vec<Chapter>> {
     let chapter = prop::collection::vec((0..SEATS, any::<bool>(), step()), 1..12);
-    prop::collection::vec((chapter, 0..300_i64), 30..45)
+    prop::collection::vec((chapter, 0..600_i64), 30..45)
 }
 
 /// The users who have had a seat, by the seat.
@@ -180,21 +232,47 @@ impl World {
                 name.map(|name| NAMES[name]),
                 display_name.map(|name| DISPLAY_NAMES[name]),
             ),
-            Step::Roles { roles } => UserCommand::AssignRoles { roles: roles.clone(), from: None },
+            Step::Roles { roles } => UserCommand::AssignRoles {
+                roles: roles.clone(),
+                from: None,
+            },
             Step::Suspend => UserCommand::SuspendUser,
             Step::Activate { cause } => UserCommand::ActivateUser(*cause),
             Step::Delete | Step::Swap { .. } => UserCommand::DeleteUser,
-            Step::Start { session } => sign_in_at(
-                &session_name(id, *session),
-                rollcall_events::clock::Clock::now(&*self.app.clock),
-            ),
-            Step::End { session } => UserCommand::EndSession {
+            Step::Start { session, kind } => {
+                start(&session_name(id, *session), *kind, self.app.clock.now())
+            }
+            Step::End { session, reason } => UserCommand::EndSession {
                 session_id: SessionId(session_name(id, *session)),
-                reason: EndReason::SignedOut,
+                reason: *reason,
+            },
+            Step::Expire { session } => UserCommand::ExpireSession {
+                session_id: SessionId(session_name(id, *session)),
+                at: self.app.clock.now(),
+            },
+            Step::Forget => UserCommand::ForgetSessions {
+                at: self.app.clock.now(),
+            },
+            Step::ChangePassword { revision } => UserCommand::ChangePassword {
+                scheme: "argon2id".to_owned(),
+                revision: *revision,
             },
             Step::Rehash => UserCommand::RehashPassword {
                 scheme: "argon2id".to_owned(),
                 revision: 1,
+            },
+            Step::Join { organization } => {
+                UserCommand::JoinOrganization(Uuid::from_u128(*organization))
+            }
+            Step::Leave { organization } => {
+                UserCommand::LeaveOrganization(Uuid::from_u128(*organization))
+            }
+            Step::RolesAt {
+                organization,
+                roles,
+            } => UserCommand::AssignOrganizationRoles {
+                organization_id: Uuid::from_u128(*organization),
+                roles: roles.clone(),
             },
         }
     }
@@ -202,6 +280,17 @@ impl World {
 
 fn session_name(user: Uuid, session: u8) -> String {
     format!("{}x{session}", user.as_u128())
+}
+
+fn start(id: &str, kind: Kind, at: DateTime<Utc>) -> UserCommand {
+    let mut command = match kind {
+        Kind::Session | Kind::Connection => sign_in_at(id, at),
+        Kind::Token { name } => token_at(id, name, at),
+    };
+    if let (Kind::Connection, UserCommand::StartSession(wish)) = (kind, &mut command) {
+        wish.session.scope = Scope::ApplicationConnect;
+    }
+    command
 }
 
 fn create(name: usize, domain: usize, password: bool, dormant: bool) -> UserCommand {
@@ -225,12 +314,14 @@ fn create(name: usize, domain: usize, password: bool, dormant: bool) -> UserComm
         roles: BTreeSet::from([Role::Member]),
         organizations: vec![Uuid::from_u128(7), Uuid::from_u128(5)],
         password_scheme: password.then(|| "argon2id".to_owned()),
+        identity: None,
         first: false,
     })
 }
 
 fn change(username: Option<&str>, name: Option<&str>) -> UserCommand {
     UserCommand::ChangeProfile(ProfileChange {
+        email: None,
         username: username.map(|username| Username::parse(username).unwrap()),
         name: name.map(|name| DisplayName::parse(name).unwrap()),
         avatar_url: name.map(|name| format!("https://example.com/{}", name.len())),
@@ -268,17 +359,22 @@ async fn obeys(chapters: &[Chapter], sizes: &[i64]) -> BTreeSet<&'static str> {
 }
 
 /// Histories in which these do not happen prove little.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 15] = [
     "UserCreated",
     "ProfileChanged",
     "RolesAssigned",
     "UserSuspended",
     "UserActivated",
     "UserDeleted",
+    "PasswordChanged",
     "PasswordRehashed",
     "SessionStarted",
     "SessionEnded",
+    "SessionShortened",
     "SessionsExpired",
+    "OrganizationJoined",
+    "OrganizationLeft",
+    "OrganizationRolesAssigned",
 ];
 
 #[test]

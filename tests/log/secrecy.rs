@@ -15,7 +15,7 @@ use base64::{
     engine::{GeneralPurpose, general_purpose::NO_PAD},
 };
 use rollcall_events::{
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     log::{Appender, Store},
     user::{DisplayName, ProfileChange, User, UserCommand},
 };
@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use crate::{
     support::{TestApp, client::Client},
-    tools::execute,
+    tools::{execute, token_at},
 };
 
 /// Who must not be found: nothing of this occurs by chance.
@@ -36,6 +36,7 @@ const NEW_USERNAME: &str = "Moonwhistler88";
 const DISPLAY_NAME: &str = "Zephyrina Ölander-Quill";
 const NEW_DISPLAY_NAME: &str = "Madame Xylophonica";
 const AVATAR: &str = "https://pictures.xanadu-works.example/zephyrina.png";
+const TOKEN_NAME: &str = "Gizmotronic workbench";
 const USER_AGENT: &str = "Grommetbrowser/7.31 (Teapot; rv:418)";
 const ADDRESS: &str = "203.0.113.177";
 const PASSWORD: &str = "tumbling-Walrus-Embargo-9431";
@@ -58,6 +59,7 @@ async fn lead_a_life(app: &TestApp) -> Vec<Secret> {
         ("display name", DISPLAY_NAME),
         ("new display name", NEW_DISPLAY_NAME),
         ("avatar", AVATAR),
+        ("token name", TOKEN_NAME),
         ("user agent", USER_AGENT),
         ("address", ADDRESS),
         ("password", PASSWORD),
@@ -124,6 +126,13 @@ async fn change_everything(app: &TestApp, id: Uuid) {
     execute(app, id, crate::tools::renaming(NEW_USERNAME))
         .await
         .unwrap();
+    execute(
+        app,
+        id,
+        token_at("workbench1", Some(TOKEN_NAME), app.clock.now()),
+    )
+    .await
+    .unwrap();
     save_snapshot(app, id).await;
 }
 

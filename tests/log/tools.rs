@@ -37,6 +37,7 @@ pub fn creation(username: &str, email: &str) -> UserCommand {
         roles: BTreeSet::new(),
         organizations: Vec::new(),
         password_scheme: None,
+        identity: None,
         first: false,
     })
 }

@@ -2,7 +2,9 @@
 
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
 
-use super::{Role, User, UserCommand, UserError, UserEvent, decide::decide, evolve::evolve};
+use super::{
+    Identity, Role, User, UserCommand, UserError, UserEvent, decide::decide, evolve::evolve,
+};
 use crate::{Claim, EventSourced, personal::PersonalField};
 
 impl Aggregate for User {
@@ -40,7 +42,7 @@ impl DomainEvent for UserEvent {
 }
 
 impl EventSourced for User {
-    const STATE_VERSION: i32 = 2;
+    const STATE_VERSION: i32 = 3;
     const IS_PERSON: bool = true;
 
     fn decide(&self, command: &UserCommand) -> Result<Vec<UserEvent>, UserError> {
@@ -61,11 +63,15 @@ impl EventSourced for User {
                 if wish.first {
                     claims.push(Claim::FirstUser);
                 }
+                claims.extend(wish.identity.as_ref().map(identity));
                 claims
             }
             UserCommand::ChangeProfile(change) => {
                 let username = change.username.iter();
-                username.map(|name| Claim::Username(name.key())).collect()
+                let username = username.map(|name| Claim::Username(name.key()));
+                let email = change.email.iter();
+                let email = email.map(|address| Claim::Email(address.key()));
+                username.chain(email).collect()
             }
             UserCommand::AssignRoles { roles, .. } if !roles.contains(&Role::Owner) => {
                 self.to_be_succeeded()
@@ -76,10 +82,17 @@ impl EventSourced for User {
                 name.map(|name| Claim::TokenName(name.as_str().to_owned()))
                     .collect()
             }
+            UserCommand::LinkIdentity {
+                identity: account, ..
+            }
+            | UserCommand::ConvertToProvider {
+                identity: account, ..
+            } => vec![identity(account)],
             UserCommand::AssignRoles { .. }
             | UserCommand::SuspendUser
             | UserCommand::ActivateUser(_)
             | UserCommand::ChangePassword { .. }
+            | UserCommand::ConvertToPassword { .. }
             | UserCommand::RehashPassword { .. }
             | UserCommand::EndSession { .. }
             | UserCommand::ExpireSession { .. }
@@ -106,4 +119,8 @@ impl User {
             Self::Live(_) | Self::Absent | Self::Deleted | Self::Erased => Vec::new(),
         }
     }
+}
+
+fn identity(identity: &Identity) -> Claim {
+    Claim::Identity(identity.key())
 }

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    ActivationCause, EndReason, LoginType, OrganizationRole, Person, ProfileChange, Role, Session,
-    SessionId, Status, TokenName,
+    ActivationCause, EndReason, Identity, LoginType, OrganizationRole, Person, ProfileChange, Role,
+    Session, SessionId, Status, TokenName,
 };
 
 /// A wish, which may be refused.
@@ -35,6 +35,29 @@ pub enum UserCommand {
         /// Algorithm and cost of the new hash.
         scheme: String,
         /// The revision of the password that is replaced: another since then wants a new decision.
+        revision: i64,
+    },
+    /// Be known, from now on, as this account at the provider by which the user signs in.
+    LinkIdentity {
+        /// The provider.
+        provider: LoginType,
+        /// The account there.
+        identity: Identity,
+    },
+    /// Sign in by a provider from now on, and no more by password. All sessions and tokens end.
+    ConvertToProvider {
+        /// The provider.
+        provider: LoginType,
+        /// The account there.
+        identity: Identity,
+        /// The revision of the password that was verified.
+        revision: i64,
+    },
+    /// Sign in by password from now on, and no more by a provider. All sessions and tokens end.
+    ConvertToPassword {
+        /// Algorithm and cost of the password's hash.
+        scheme: String,
+        /// How many hashes the vault has held.
         revision: i64,
     },
     /// The stored hash was renewed under other parameters; the password stays.
@@ -93,6 +116,8 @@ pub struct CreateUser {
     pub organizations: Vec<Uuid>,
     /// Algorithm and cost of the password's hash, if they have one. The hash itself goes to the vault.
     pub password_scheme: Option<String>,
+    /// Who it is at the provider by which they sign in.
+    pub identity: Option<Identity>,
     /// Only if there is nobody yet.
     pub first: bool,
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{
-    Account, ActivationCause, CreateUser, EndReason, LoginType, Membership, OpenSession,
+    Account, ActivationCause, CreateUser, EndReason, Identity, LoginType, Membership, OpenSession,
     ProfileChange, Role, Scope, SessionId, StartSession, Status, User, UserCommand, UserError,
     UserEvent,
 };
@@ -64,6 +64,22 @@ fn decide_live(account: &Account, command: &UserCommand) -> Decision {
         UserCommand::ChangePassword { scheme, revision } => {
             change_password(account, scheme, *revision)
         }
+        UserCommand::LinkIdentity { provider, identity } => {
+            is_provider(*provider)?;
+            signs_in_by(account, *provider)?;
+            if account.is_linked {
+                return Err(UserError::AlreadyLinked);
+            }
+            happened(linked_to(*provider, identity))
+        }
+        UserCommand::ConvertToProvider {
+            provider,
+            identity,
+            revision,
+        } => convert_to_provider(account, *provider, identity, *revision),
+        UserCommand::ConvertToPassword { scheme, revision } => {
+            convert_to_password(account, scheme, *revision)
+        }
         UserCommand::RehashPassword { revision, .. } if !is_current(account, *revision) => {
             UNCHANGED
         }
@@ -110,14 +126,20 @@ fn create(wish: &CreateUser) -> Decision {
     if wish.password_scheme.is_some() != (wish.login_type == LoginType::Password) {
         return Err(UserError::PasswordNotAsLoginType);
     }
-    happened(UserEvent::UserCreated {
+    if wish.identity.is_some() {
+        is_provider(wish.login_type)?;
+    }
+    let created = UserEvent::UserCreated {
         person: Personal::Known(wish.person.clone()),
         login_type: wish.login_type,
         status: wish.status,
         roles: wish.roles.clone(),
         organizations: wish.organizations.clone(),
         password_scheme: wish.password_scheme.clone(),
-    })
+    };
+    let linked = wish.identity.as_ref();
+    let linked = linked.map(|identity| linked_to(wish.login_type, identity));
+    Ok([created].into_iter().chain(linked).collect())
 }
 
 fn change_profile(account: &Account, change: &ProfileChange) -> Decision {
@@ -168,6 +190,62 @@ fn change_password(account: &Account, scheme: &str, revision: i64) -> Decision {
     happened(UserEvent::PasswordChanged {
         scheme: scheme.to_owned(),
     })
+}
+
+fn is_provider(login_type: LoginType) -> Result<(), UserError> {
+    match login_type {
+        LoginType::Github | LoginType::Oidc => Ok(()),
+        LoginType::Password | LoginType::None | LoginType::Token => {
+            Err(UserError::LoginTypeNotAllowed)
+        }
+    }
+}
+
+fn signs_in_by(account: &Account, login_type: LoginType) -> Result<(), UserError> {
+    if account.login_type == login_type {
+        Ok(())
+    } else {
+        Err(UserError::OtherLoginType(account.login_type))
+    }
+}
+
+fn linked_to(provider: LoginType, identity: &Identity) -> UserEvent {
+    UserEvent::IdentityLinked {
+        provider,
+        identity: Personal::Known(identity.clone()),
+    }
+}
+
+fn convert_to_provider(
+    account: &Account,
+    provider: LoginType,
+    identity: &Identity,
+    revision: i64,
+) -> Decision {
+    is_provider(provider)?;
+    signs_in_by(account, LoginType::Password)?;
+    if !is_current(account, revision) {
+        return Err(UserError::CredentialsChanged);
+    }
+    let changed = UserEvent::LoginTypeChanged {
+        login_type: provider,
+        password_scheme: None,
+    };
+    Ok(vec![changed, linked_to(provider, identity)])
+}
+
+/// The link goes first: the account at the provider is free for another user in the same moment.
+fn convert_to_password(account: &Account, scheme: &str, revision: i64) -> Decision {
+    is_provider(account.login_type).map_err(|_| UserError::OtherLoginType(account.login_type))?;
+    if revision != account.password_revision {
+        return Err(UserError::CredentialsChanged);
+    }
+    let unlinked = account.is_linked.then_some(UserEvent::IdentityUnlinked {});
+    let changed = UserEvent::LoginTypeChanged {
+        login_type: LoginType::Password,
+        password_scheme: Some(scheme.to_owned()),
+    };
+    Ok(unlinked.into_iter().chain([changed]).collect())
 }
 
 fn start_session(account: &Account, wish: &StartSession) -> Decision {

@@ -1,6 +1,6 @@
 //! Why a user's command is refused.
 
-use super::Status;
+use super::{LoginType, Status};
 
 /// A refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +35,12 @@ pub enum UserError {
     /// Who signs in otherwise has no password to change.
     #[error("the user does not sign in with a password")]
     HasNoPassword,
+    /// The user signs in in another way.
+    #[error("the user signs in with {}", .0.name())]
+    OtherLoginType(LoginType),
+    /// The user is known by another account at the provider.
+    #[error("the user is linked to another account at the provider")]
+    AlreadyLinked,
     /// The user is there already.
     #[error("the user belongs to this organization already")]
     AlreadyMember,

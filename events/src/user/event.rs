@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    ActivationCause, EndReason, LoginType, OrganizationRole, Person, ProfileChange, Role, Session,
-    SessionId, Status, TokenName,
+    ActivationCause, EndReason, Identity, LoginType, OrganizationRole, Person, ProfileChange, Role,
+    Session, SessionId, Status, TokenName,
 };
 use crate::personal::{Personal, PersonalField};
 
@@ -57,6 +57,23 @@ pub enum UserEvent {
     PasswordChanged {
         /// Algorithm and cost of its hash.
         scheme: String,
+    },
+    /// The user is known by an account at a provider.
+    IdentityLinked {
+        /// The provider.
+        provider: LoginType,
+        /// The account there.
+        identity: Personal<Identity>,
+    },
+    /// The user is known by no account at a provider any more.
+    IdentityUnlinked {},
+    /// The user signs in in another way; all sessions and tokens ended.
+    LoginTypeChanged {
+        /// How.
+        login_type: LoginType,
+        /// Algorithm and cost of the password's hash, if it is by password now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        password_scheme: Option<String>,
     },
     /// The password's hash was renewed under other parameters.
     PasswordRehashed {
@@ -125,6 +142,9 @@ impl UserEvent {
             Self::UserDeleted {} => "UserDeleted",
             Self::UserErased {} => "UserErased",
             Self::PasswordChanged { .. } => "PasswordChanged",
+            Self::IdentityLinked { .. } => "IdentityLinked",
+            Self::IdentityUnlinked {} => "IdentityUnlinked",
+            Self::LoginTypeChanged { .. } => "LoginTypeChanged",
             Self::PasswordRehashed { .. } => "PasswordRehashed",
             Self::SessionStarted { .. } => "SessionStarted",
             Self::SessionEnded { .. } => "SessionEnded",
@@ -141,6 +161,7 @@ impl UserEvent {
         match self {
             Self::UserCreated { person, .. } => Some(person),
             Self::ProfileChanged { change } => Some(change),
+            Self::IdentityLinked { identity, .. } => Some(identity),
             Self::SessionStarted { token_name, .. } => token_name
                 .as_mut()
                 .map(|name| name as &mut dyn PersonalField),
@@ -150,6 +171,8 @@ impl UserEvent {
             | Self::UserDeleted {}
             | Self::UserErased {}
             | Self::PasswordChanged { .. }
+            | Self::IdentityUnlinked {}
+            | Self::LoginTypeChanged { .. }
             | Self::PasswordRehashed { .. }
             | Self::SessionEnded { .. }
             | Self::SessionShortened { .. }

@@ -22,6 +22,7 @@ pub(super) fn evolve(user: &mut User, event: &UserEvent) {
                 roles: roles.clone(),
                 organizations: organizations.iter().copied().map(Membership::new).collect(),
                 password_revision: i64::from(password_scheme.is_some()),
+                is_linked: false,
                 sessions: BTreeMap::new(),
             });
         }
@@ -48,6 +49,16 @@ fn evolve_live(account: &mut Account, event: &UserEvent) {
         UserEvent::UserActivated { .. } => account.status = Status::Active,
         UserEvent::PasswordChanged { .. } => {
             account.password_revision += 1;
+            account.sessions.clear();
+        }
+        UserEvent::IdentityLinked { .. } => account.is_linked = true,
+        UserEvent::IdentityUnlinked {} => account.is_linked = false,
+        UserEvent::LoginTypeChanged {
+            login_type,
+            password_scheme,
+        } => {
+            account.login_type = *login_type;
+            account.password_revision += i64::from(password_scheme.is_some());
             account.sessions.clear();
         }
         UserEvent::PasswordRehashed { .. } => account.password_revision += 1,

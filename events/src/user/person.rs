@@ -20,6 +20,9 @@ pub struct Person {
 /// What of a person's profile becomes new; what is absent stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileChange {
+    /// The new e-mail address: as the provider says, by which the user signs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<EmailAddress>,
     /// The new username.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<Username>,
@@ -36,6 +39,7 @@ impl ProfileChange {
     #[must_use]
     pub fn beyond(&self, person: &Person) -> Self {
         Self {
+            email: self.email.clone().filter(|new| *new != person.email),
             username: self.username.clone().filter(|new| *new != person.username),
             name: self.name.clone().filter(|new| *new != person.name),
             avatar_url: self
@@ -55,6 +59,9 @@ impl ProfileChange {
 impl Person {
     /// Takes over what is new.
     pub fn change(&mut self, change: &ProfileChange) {
+        if let Some(email) = &change.email {
+            self.email = email.clone();
+        }
         if let Some(username) = &change.username {
             self.username = username.clone();
         }

@@ -56,6 +56,8 @@ pub enum EndReason {
     Revoked,
     /// The user had as many sessions as one can have, and began another.
     Superseded,
+    /// The provider by which the user had signed in vouches for them no more.
+    ProviderRefused,
 }
 
 impl Scope {

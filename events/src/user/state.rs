@@ -38,6 +38,8 @@ pub struct Account {
     pub organizations: Vec<Membership>,
     /// Counts the hashes that the vault has held: 0 for a user without password.
     pub password_revision: i64,
+    /// Whether they are known by an account at a provider.
+    pub is_linked: bool,
     /// Sessions that have not ended.
     pub sessions: BTreeMap<SessionId, OpenSession>,
 }

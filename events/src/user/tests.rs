@@ -289,7 +289,7 @@ fn assign_at<const N: usize>(organization_id: Uuid, roles: [OrganizationRole; N]
 }
 
 /// One of each.
-fn all_commands() -> [UserCommand; 16] {
+fn all_commands() -> [UserCommand; 19] {
     [
         create(ada()),
         UserCommand::ChangeProfile(renamed("countess")),
@@ -299,6 +299,19 @@ fn all_commands() -> [UserCommand; 16] {
         activate(ActivationCause::Use),
         UserCommand::DeleteUser,
         change_password(1),
+        UserCommand::LinkIdentity {
+            provider: LoginType::Oidc,
+            identity: identity("1"),
+        },
+        UserCommand::ConvertToProvider {
+            provider: LoginType::Oidc,
+            identity: identity("1"),
+            revision: 1,
+        },
+        UserCommand::ConvertToPassword {
+            scheme: "argon2id".into(),
+            revision: 1,
+        },
         rehash(1),
         start("B", 60),
         end_session("A"),
@@ -311,6 +324,13 @@ fn all_commands() -> [UserCommand; 16] {
 }
 
 // Values.
+
+fn identity(subject: &str) -> Identity {
+    Identity {
+        issuer: "https://id.example.org".into(),
+        subject: subject.into(),
+    }
+}
 
 /// Where Ada is a member.
 const HOME: Uuid = Uuid::from_u128(1);
@@ -330,6 +350,7 @@ fn ada() -> CreateUser {
         roles: BTreeSet::new(),
         organizations: vec![HOME],
         password_scheme: Some("argon2id".into()),
+        identity: None,
         first: false,
     }
 }

@@ -1,5 +1,7 @@
 //! What is written to the vault, in the same transaction as the events that go with it.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
@@ -25,7 +27,21 @@ pub enum VaultWrite {
         /// Counts the subject's hashes, from 1.
         revision: i64,
     },
-    /// No password hash any more, for a subject who is gone.
+    /// What a provider gave, in place of anything earlier.
+    ProviderTokens {
+        /// About whom.
+        subject: Uuid,
+        /// Sealed under the subject's key.
+        sealed: String,
+        /// When the provider has to be asked again, if ever.
+        expires_at: Option<DateTime<Utc>>,
+    },
+    /// Nothing that a provider gave any more: the subject is gone, or signs in otherwise.
+    NoProviderTokens {
+        /// Whose.
+        subject: Uuid,
+    },
+    /// No password hash any more: the subject is gone, or signs in otherwise.
     NoPassword {
         /// Whose.
         subject: Uuid,
@@ -55,63 +71,115 @@ pub async fn credential(
         .await
 }
 
-/// Writes the keys and the password hashes in one statement, if there are any. Who is gone does not come back: within a
-/// batch, having no password outlasts any.
+/// Writes what goes with a batch, in as few statements as it takes. Of several writes about one subject the last counts.
 pub(crate) async fn write(
     conn: &mut PgConnection,
     writes: &[VaultWrite],
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    let mut keys = (Vec::new(), Vec::new(), Vec::new());
-    let mut hashes = (Vec::new(), Vec::new(), Vec::new());
-    let mut gone = Vec::new();
+    let mut keys = Vec::new();
+    let mut hashes = BTreeMap::new();
+    let mut tokens = BTreeMap::new();
     for write in writes {
         match write {
-            VaultWrite::Key { subject, wrapped } => {
-                keys.0.push(*subject);
-                keys.1.push(wrapped.master_key_id.as_str());
-                keys.2.push(wrapped.wrapped.as_slice());
-            }
+            VaultWrite::Key { subject, wrapped } => keys.push((*subject, wrapped)),
             VaultWrite::PasswordHash {
                 subject,
                 hash,
                 revision,
-            } => {
-                hashes.0.push(*subject);
-                hashes.1.push(hash.as_str());
-                hashes.2.push(*revision);
-            }
-            VaultWrite::NoPassword { subject } => gone.push(*subject),
+            } => drop(hashes.insert(*subject, Some((hash.as_str(), *revision)))),
+            VaultWrite::NoPassword { subject } => drop(hashes.insert(*subject, None)),
+            VaultWrite::ProviderTokens {
+                subject,
+                sealed,
+                expires_at,
+            } => drop(tokens.insert(*subject, Some((sealed.as_str(), *expires_at)))),
+            VaultWrite::NoProviderTokens { subject } => drop(tokens.insert(*subject, None)),
         }
     }
-    if !writes.is_empty() {
-        sqlx::query(
-            "WITH keys AS (
-                 INSERT INTO vault.subject_keys (subject_id, master_key_id, wrapped, created_at)
-                 SELECT *, $7::timestamptz FROM UNNEST($1::uuid[], $2::text[], $3::bytea[]))
-             , gone AS (
-                 DELETE FROM vault.credentials WHERE subject_id = ANY($8))
-             INSERT INTO vault.credentials (subject_id, password_hash, revision, changed_at)
-             SELECT DISTINCT ON (subject_id) subject_id, password_hash, revision, $7::timestamptz
-               FROM UNNEST($4::uuid[], $5::text[], $6::bigint[]) AS hashes (subject_id, password_hash, revision)
-              WHERE subject_id <> ALL($8)
-              ORDER BY subject_id, revision DESC
-                 ON CONFLICT (subject_id) DO UPDATE
-                SET password_hash = excluded.password_hash, revision = excluded.revision
-                  , changed_at = excluded.changed_at",
-        )
-        .bind(keys.0)
-        .bind(keys.1)
-        .bind(keys.2)
-        .bind(hashes.0)
-        .bind(hashes.1)
-        .bind(hashes.2)
-        .bind(now)
-        .bind(gone)
-        .execute(conn)
-        .await?;
+    if !keys.is_empty() || !hashes.is_empty() {
+        write_keys_and_hashes(conn, keys, hashes, now).await?;
+    }
+    if !tokens.is_empty() {
+        write_provider_tokens(conn, tokens).await?;
     }
     Ok(())
+}
+
+async fn write_keys_and_hashes(
+    conn: &mut PgConnection,
+    keys: Vec<(Uuid, &WrappedKey)>,
+    hashes: BTreeMap<Uuid, Option<(&str, i64)>>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let (kept, gone) = kept_and_gone(hashes);
+    let master_key_ids: Vec<&str> = keys
+        .iter()
+        .map(|(_, key)| key.master_key_id.as_str())
+        .collect();
+    let wrapped: Vec<&[u8]> = keys.iter().map(|(_, key)| key.wrapped.as_slice()).collect();
+    sqlx::query(
+        "WITH keys AS (
+             INSERT INTO vault.subject_keys (subject_id, master_key_id, wrapped, created_at)
+             SELECT *, $7::timestamptz FROM UNNEST($1::uuid[], $2::text[], $3::bytea[]))
+         , gone AS (
+             DELETE FROM vault.credentials WHERE subject_id = ANY($8))
+         INSERT INTO vault.credentials (subject_id, password_hash, revision, changed_at)
+         SELECT *, $7::timestamptz FROM UNNEST($4::uuid[], $5::text[], $6::bigint[])
+             ON CONFLICT (subject_id) DO UPDATE
+            SET password_hash = excluded.password_hash, revision = excluded.revision
+              , changed_at = excluded.changed_at",
+    )
+    .bind(keys.iter().map(|(subject, _)| *subject).collect::<Vec<_>>())
+    .bind(master_key_ids)
+    .bind(wrapped)
+    .bind(kept.iter().map(|(subject, _)| *subject).collect::<Vec<_>>())
+    .bind(kept.iter().map(|(_, (hash, _))| *hash).collect::<Vec<_>>())
+    .bind(
+        kept.iter()
+            .map(|(_, (_, revision))| *revision)
+            .collect::<Vec<_>>(),
+    )
+    .bind(now)
+    .bind(gone)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn write_provider_tokens(
+    conn: &mut PgConnection,
+    tokens: BTreeMap<Uuid, Option<(&str, Option<DateTime<Utc>>)>>,
+) -> sqlx::Result<()> {
+    let (kept, gone) = kept_and_gone(tokens);
+    sqlx::query(
+        "WITH gone AS (
+             DELETE FROM vault.provider_tokens WHERE subject_id = ANY($4))
+         INSERT INTO vault.provider_tokens AS known (subject_id, sealed, expires_at, revision)
+         SELECT *, 1 FROM UNNEST($1::uuid[], $2::text[], $3::timestamptz[])
+             ON CONFLICT (subject_id) DO UPDATE
+            SET sealed = excluded.sealed, expires_at = excluded.expires_at, revision = known.revision + 1",
+    )
+    .bind(kept.iter().map(|(subject, _)| *subject).collect::<Vec<_>>())
+    .bind(kept.iter().map(|(_, (sealed, _))| *sealed).collect::<Vec<_>>())
+    .bind(kept.iter().map(|(_, (_, expires_at))| *expires_at).collect::<Vec<_>>())
+    .bind(gone)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What each subject has in the end, and who has nothing.
+fn kept_and_gone<T>(last: BTreeMap<Uuid, Option<T>>) -> (Vec<(Uuid, T)>, Vec<Uuid>) {
+    let mut kept = Vec::new();
+    let mut gone = Vec::new();
+    for (subject, value) in last {
+        match value {
+            Some(value) => kept.push((subject, value)),
+            None => gone.push(subject),
+        }
+    }
+    (kept, gone)
 }
 
 impl std::fmt::Debug for VaultWrite {
@@ -119,6 +187,8 @@ impl std::fmt::Debug for VaultWrite {
         let (kind, subject) = match self {
             Self::Key { subject, .. } => ("Key", subject),
             Self::PasswordHash { subject, .. } => ("PasswordHash", subject),
+            Self::ProviderTokens { subject, .. } => ("ProviderTokens", subject),
+            Self::NoProviderTokens { subject } => ("NoProviderTokens", subject),
             Self::NoPassword { subject } => ("NoPassword", subject),
         };
         write!(formatter, "{kind}({subject})")

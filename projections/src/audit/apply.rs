@@ -84,7 +84,10 @@ fn of_user(recorded: &Recorded, event: &UserEvent) -> Option<Told> {
         | UserEvent::RolesAssigned { .. }
         | UserEvent::UserSuspended {}
         | UserEvent::UserActivated { .. }
-        | UserEvent::PasswordChanged { .. } => (A::Write, R::User),
+        | UserEvent::PasswordChanged { .. }
+        | UserEvent::IdentityLinked { .. }
+        | UserEvent::IdentityUnlinked {}
+        | UserEvent::LoginTypeChanged { .. } => (A::Write, R::User),
         UserEvent::UserDeleted {} | UserEvent::UserErased {} => (A::Delete, R::User),
         UserEvent::SessionStarted { session, .. } => {
             let action = if is_sign_in(&recorded.metadata, session.login_type) {
@@ -96,7 +99,9 @@ fn of_user(recorded: &Recorded, event: &UserEvent) -> Option<Told> {
         }
         UserEvent::SessionEnded { reason, .. } => match reason {
             EndReason::SignedOut => (A::Logout, R::ApiKey),
-            EndReason::Revoked | EndReason::Superseded => (A::Delete, R::ApiKey),
+            EndReason::Revoked | EndReason::Superseded | EndReason::ProviderRefused => {
+                (A::Delete, R::ApiKey)
+            }
         },
         UserEvent::SessionShortened { .. } => (A::Write, R::ApiKey),
         UserEvent::OrganizationJoined { .. } => (A::Create, R::OrganizationMember),

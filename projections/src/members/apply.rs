@@ -64,7 +64,10 @@ pub(super) fn apply(rows: &mut MemberRows, recorded: &Recorded) {
         | UserEvent::SessionStarted { .. }
         | UserEvent::SessionEnded { .. }
         | UserEvent::SessionShortened { .. }
-        | UserEvent::SessionsExpired { .. } => {}
+        | UserEvent::SessionsExpired { .. }
+        | UserEvent::IdentityLinked { .. }
+        | UserEvent::IdentityUnlinked {}
+        | UserEvent::LoginTypeChanged { .. } => {}
     }
 }
 

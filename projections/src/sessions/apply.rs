@@ -49,13 +49,16 @@ pub(super) fn apply(rows: &mut SessionRows, recorded: &Recorded) {
         } => shorten(rows, session_id, recorded.stream, *ends_at),
         UserEvent::UserDeleted {}
         | UserEvent::UserErased {}
-        | UserEvent::PasswordChanged { .. } => end_all(rows, recorded.stream),
+        | UserEvent::PasswordChanged { .. }
+        | UserEvent::LoginTypeChanged { .. } => end_all(rows, recorded.stream),
         UserEvent::UserCreated { .. }
         | UserEvent::ProfileChanged { .. }
         | UserEvent::RolesAssigned { .. }
         | UserEvent::UserSuspended {}
         | UserEvent::UserActivated { .. }
         | UserEvent::PasswordRehashed { .. }
+        | UserEvent::IdentityLinked { .. }
+        | UserEvent::IdentityUnlinked {}
         | UserEvent::OrganizationJoined { .. }
         | UserEvent::OrganizationLeft { .. }
         | UserEvent::OrganizationRolesAssigned { .. } => {}

@@ -121,10 +121,13 @@ fn changes_row(event: &UserEvent) -> bool {
         | UserEvent::UserActivated { .. }
         | UserEvent::UserDeleted {}
         | UserEvent::UserErased {}
+        | UserEvent::LoginTypeChanged { .. }
         | UserEvent::OrganizationJoined { .. }
         | UserEvent::OrganizationLeft { .. }
         | UserEvent::OrganizationRolesAssigned { .. } => true,
         UserEvent::PasswordChanged { .. }
+        | UserEvent::IdentityLinked { .. }
+        | UserEvent::IdentityUnlinked {}
         | UserEvent::PasswordRehashed { .. }
         | UserEvent::SessionStarted { .. }
         | UserEvent::SessionEnded { .. }
@@ -173,6 +176,7 @@ fn change(row: &mut UserRow, event: &UserEvent) {
         UserEvent::RolesAssigned { roles } => {
             row.roles = roles.iter().copied().collect::<Vec<Role>>();
         }
+        UserEvent::LoginTypeChanged { login_type, .. } => row.login_type = *login_type,
         UserEvent::UserSuspended {} => row.status = Status::Suspended,
         UserEvent::UserActivated { .. } => row.status = Status::Active,
         UserEvent::UserDeleted {} => row.deleted_at = Some(row.updated_at),
@@ -193,6 +197,8 @@ fn change(row: &mut UserRow, event: &UserEvent) {
             roles,
         } => assign_roles_at(row, *organization_id, roles),
         UserEvent::UserCreated { .. }
+        | UserEvent::IdentityLinked { .. }
+        | UserEvent::IdentityUnlinked {}
         | UserEvent::PasswordChanged { .. }
         | UserEvent::PasswordRehashed { .. }
         | UserEvent::SessionStarted { .. }
@@ -220,6 +226,9 @@ fn change_profile(row: &mut UserRow, change: &Personal<ProfileChange>) {
     let Some(change) = change.known() else {
         return;
     };
+    if let Some(email) = &change.email {
+        row.email = Some(email.as_str().to_owned());
+    }
     if let Some(username) = &change.username {
         row.username = Some(username.as_str().to_owned());
     }
@@ -350,6 +359,7 @@ mod tests {
     #[test]
     fn a_profile_changes_in_what_is_given() {
         let change = Personal::Known(ProfileChange {
+            email: None,
             username: Some(Username::parse("Countess").unwrap()),
             name: Some(DisplayName::parse("Ada Lovelace").unwrap()),
             avatar_url: Some("/ada.png".to_owned()),

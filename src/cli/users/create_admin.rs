@@ -50,6 +50,7 @@ pub async fn create_admin(app: &App, wish: &CreateAdmin) -> Result<(), Box<dyn E
         roles: BTreeSet::from([Role::Owner]),
         organizations: vec![app.default_organization],
         password_scheme: Some(hashed.scheme),
+        identity: None,
         first: false,
     });
     let secrets = vec![VaultWrite::PasswordHash {

@@ -17,6 +17,7 @@ use rollcall_projections::{
     users::{self, FoundUser, find},
 };
 use serde::Deserialize;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -45,13 +46,13 @@ pub struct Request {
     username: String,
     #[schema(value_type = schemas::DisplayName)]
     name: String,
-    /// Required for the login type `password`, which is the default.
+    /// Required unless the login type is `none`: then there is none.
     #[schema(value_type = schemas::NewPassword)]
     password: String,
-    #[schema(value_type = schemas::UserLoginType)]
+    #[schema(value_type = schemas::NewUserLoginType)]
     login_type: String,
-    /// `active`, which is the default, or `dormant`.
-    #[schema(value_type = schemas::UserStatus)]
+    /// `active`, if nothing else is said.
+    #[schema(value_type = schemas::NewUserStatus)]
     user_status: String,
     /// Where the user belongs: at least one organization, here or in `organization_id`.
     #[schema(example = json!([]))]
@@ -82,7 +83,8 @@ struct Wish {
         (status = 201, body = UserView),
         (status = 404, description = "There is no such organization."),
         (status = 409, description = "The e-mail address or the username is in use."),
-    ))]
+    ),
+    extensions(("x-rules" = json!(rules()))))]
 pub async fn create(
     State(app): State<AppState>,
     caller: Caller,
@@ -113,6 +115,7 @@ pub async fn create(
         roles: wish.roles,
         organizations: wish.organizations,
         password_scheme: hashed.map(|hashed| hashed.scheme),
+        identity: None,
         first: false,
     });
     let done = app
@@ -133,6 +136,28 @@ pub async fn create(
         Json(StatusCode::CREATED, user),
     )
         .into_response())
+}
+
+/// What the fields say of each other, for the description of the API.
+fn rules() -> Value {
+    json!({
+        "if": { "required": ["login_type"], "properties": { "login_type": { "const": "none" } } },
+        "then": { "properties": { "password": { "enum": ["", null] } } },
+        "else": {
+            "required": ["password"],
+            "properties": { "password": { "$ref": "#/components/schemas/NewPassword" } },
+        },
+        "anyOf": [
+            {
+                "required": ["organization_ids"],
+                "properties": { "organization_ids": { "type": "array", "minItems": 1 } },
+            },
+            {
+                "required": ["organization_id"],
+                "properties": { "organization_id": { "type": "string" } },
+            },
+        ],
+    })
 }
 
 fn read(request: &Request, default_organization: Uuid) -> Result<Wish, Refusal> {

@@ -76,6 +76,7 @@ pub async fn create_first(
         roles: BTreeSet::from([Role::Owner]),
         organizations: vec![app.default_organization],
         password_scheme: Some(hashed.scheme),
+        identity: None,
         first: true,
     });
     let secrets = vec![VaultWrite::PasswordHash {

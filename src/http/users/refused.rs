@@ -30,6 +30,7 @@ pub fn taken(claim: &Claim) -> Refusal {
             .with_validations(validation("email", "This e-mail address is in use.")),
         Claim::Username(_) => conflict("User already exists.")
             .with_validations(validation("username", "This username is in use.")),
+        Claim::Identity(_) => conflict("Another user is linked to this account at the provider."),
         Claim::TokenName(_) => conflict("A token of this name exists already.")
             .with_validations(validation("name", "This name is in use.")),
         Claim::AnotherOwner => Refusal::new(

@@ -27,9 +27,8 @@ pub struct Request {
     username: String,
     #[schema(value_type = schemas::DisplayName)]
     name: Option<String>,
-    /// A path, or an address that begins with `https://` or `http://`. Without effect for users who sign in by a
-    /// provider: theirs comes from there.
-    #[schema(max_length = 2048, example = "https://example.com/ada.png")]
+    /// Without effect for users who sign in by a provider: theirs comes from there.
+    #[schema(value_type = schemas::Picture)]
     avatar_url: Option<String>,
 }
 
@@ -74,6 +73,7 @@ fn read(request: &Request) -> Result<ProfileChange, Refusal> {
     let avatar_url = request.avatar_url.as_deref().map(AvatarUrl::parse);
     let avatar_url = avatar_url.and_then(|url| fields.read(url));
     fields.finish(Some(ProfileChange {
+        email: None,
         username,
         name,
         avatar_url: avatar_url.map(AvatarUrl::into_string),

@@ -129,6 +129,9 @@ fn asks_only_for_an_end(command: &UserCommand) -> bool {
         | UserCommand::SuspendUser
         | UserCommand::ActivateUser(_)
         | UserCommand::ChangePassword { .. }
+        | UserCommand::LinkIdentity { .. }
+        | UserCommand::ConvertToProvider { .. }
+        | UserCommand::ConvertToPassword { .. }
         | UserCommand::RehashPassword { .. }
         | UserCommand::StartSession(_)
         | UserCommand::JoinOrganization(_)
@@ -195,6 +198,7 @@ fn any_profile_change() -> impl Strategy<Value = ProfileChange> {
         option::of(pictures),
     )
         .prop_map(|(username, name, avatar_url)| ProfileChange {
+            email: None,
             username,
             name,
             avatar_url,

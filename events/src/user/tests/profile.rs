@@ -5,6 +5,7 @@ use super::*;
 #[test]
 fn a_profile_change_is_recorded() {
     let change = ProfileChange {
+        email: None,
         username: Some(username("countess")),
         name: Some(name("Countess of Lovelace")),
         avatar_url: Some("https://example.org/ada.png".into()),
@@ -27,6 +28,7 @@ fn a_profile_change_is_recorded() {
 #[test]
 fn only_the_part_of_a_profile_that_becomes_new_is_recorded() {
     let wish = ProfileChange {
+        email: None,
         username: Some(username("Ada")),
         name: Some(name("Countess of Lovelace")),
         avatar_url: Some(String::new()),
@@ -43,6 +45,7 @@ fn only_the_part_of_a_profile_that_becomes_new_is_recorded() {
 #[test]
 fn a_profile_change_to_what_is_already_so_records_nothing() {
     let same = ProfileChange {
+        email: None,
         username: Some(username("Ada")),
         name: Some(name("Ada Lovelace")),
         avatar_url: Some(String::new()),

@@ -73,6 +73,7 @@ fn what_is_sealed_of_a_profile_change_is_read_and_written_as_it_was() {
         (
             r#"{"name":"","avatar_url":"https://example.org/ada.png"}"#,
             ProfileChange {
+                email: None,
                 username: None,
                 name: Some(DisplayName::default()),
                 avatar_url: Some("https://example.org/ada.png".into()),

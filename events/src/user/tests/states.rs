@@ -48,7 +48,19 @@ fn expected(command: &UserCommand) -> [Answer; 6] {
         | UserCommand::ForgetSessions { .. } => {
             [UNKNOWN, Happens, Happens, Happens, Nothing, Nothing]
         }
+        UserCommand::LinkIdentity { .. } | UserCommand::ConvertToPassword { .. } => {
+            let by_password = Refused(UserError::OtherLoginType(LoginType::Password));
+            [
+                UNKNOWN,
+                by_password,
+                by_password,
+                by_password,
+                UNKNOWN,
+                UNKNOWN,
+            ]
+        }
         UserCommand::ChangeProfile(_)
+        | UserCommand::ConvertToProvider { .. }
         | UserCommand::AssignRoles { .. }
         | UserCommand::ChangePassword { .. }
         | UserCommand::RehashPassword { .. }
