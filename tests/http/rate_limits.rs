@@ -70,6 +70,12 @@ async fn sign_in_wrongly(client: &Client, email: &str) -> Answer {
     client.post(LOGIN, &wish).await
 }
 
+async fn change_password_wrongly(client: &Client, path: &str) -> Answer {
+    let wish = json!({ "old_password": "wrong", "password": "purple monkey dishwasher" });
+    let body = wish.to_string().into_bytes();
+    client.send(Method::PUT, path, &[], body).await
+}
+
 /// What an answer says of the limit: how many there may be, how many more, and when the window ends.
 fn told(answer: &Answer) -> [&str; 3] {
     ["limit", "remaining", "reset"].map(|what| answer.header(&format!("X-RateLimit-{what}")))
@@ -361,6 +367,32 @@ async fn the_callbacks_of_providers_count_with_signing_in() {
     );
     assert_eq!(anonymous.get(GITHUB).await.status, 429);
     assert_eq!(anonymous.get(OIDC).await.status, 429);
+}
+
+/// Elsewhere one way of proving a password was not counted, or its failures were forgotten with the transaction that
+/// failed: whoever guesses went that way.
+#[tokio::test]
+async fn failures_of_every_way_of_proving_a_password_count_on_one_limiter() {
+    let app = limited(0, 6).await;
+    let owner = app.owner().await;
+    let (id, bob) = member(&app, &owner, "bob").await;
+    forget_what_was(&app);
+    let paths = [
+        "/api/v2/users/me/password".to_owned(),
+        "/api/v2/users/bob/password".to_owned(),
+        format!("/api/v2/users/{id}/password"),
+    ];
+    for path in &paths {
+        assert_eq!(change_password_wrongly(&bob, path).await.status, 400);
+        let answer = sign_in_wrongly(&app.anonymous(), "bob@example.com").await;
+        assert_eq!(answer.status, 401);
+    }
+    for path in &paths {
+        assert_eq!(change_password_wrongly(&bob, path).await.status, 429);
+    }
+    let answer = sign_in_wrongly(&app.anonymous(), "bob@example.com").await;
+    assert_eq!(answer.status, 429);
+    assert_eq!(bob.get(ME).await.status, 200);
 }
 
 #[tokio::test]
