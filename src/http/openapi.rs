@@ -19,9 +19,10 @@
 
 mod common;
 mod example;
+mod requests;
 pub mod schemas;
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::sync::LazyLock;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -95,9 +96,7 @@ fn describe(anybody: &OpenApi, signed_in: &OpenApi) -> Value {
             document["components"]["schemas"][name] = schema.clone();
         }
     }
-    for name in schemas_of_requests(&document) {
-        accept_null(&mut document["components"]["schemas"][name]);
-    }
+    requests::accept_absence(&mut document);
     add_examples(&mut document);
     document
 }
@@ -114,20 +113,20 @@ fn frame() -> Value {
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
         },
         "tags": TAGS.iter().map(tag).collect::<Vec<_>>(),
-        "security": [{ "header": [] }, { "cookie": [] }, { "bearer": [] }],
+        "security": [{ "header": [] }, { "bearer": [] }, { "cookie": [] }],
         "components": { "securitySchemes": {
             "header": {
                 "type": "apiKey", "in": "header", "name": "Coder-Session-Token",
                 "description": "A session's token.",
             },
+            "bearer": {
+                "type": "http", "scheme": "bearer",
+                "description": "The same, as others send it.",
+            },
             "cookie": {
                 "type": "apiKey", "in": "cookie", "name": "coder_session_token",
                 "description": "The same, as browsers send it. A change then also needs the header `X-CSRF-TOKEN` \
                                 with the value of the cookie `csrf_token`.",
-            },
-            "bearer": {
-                "type": "http", "scheme": "bearer",
-                "description": "The same, as others send it.",
             },
         } },
     });
@@ -143,7 +142,7 @@ fn complete(written: &Value, path: &str, method: &str, wants_token: bool) -> Val
     if !wants_token {
         operation["security"] = json!([]);
     }
-    let written_parameters = items(&written["parameters"]).cloned();
+    let written_parameters = items(&written["parameters"]).map(accept_empty);
     let parameters: Vec<Value> = path_parameters(path).chain(written_parameters).collect();
     if !parameters.is_empty() {
         operation["parameters"] = json!(parameters);
@@ -181,6 +180,15 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
                 "schema": { "type": "string", "minLength": 1 },
             })
         })
+}
+
+/// In a query, a parameter that is empty is one that is not given.
+fn accept_empty(written: &Value) -> Value {
+    let mut parameter = written.clone();
+    if parameter["in"] == "query" {
+        parameter["allowEmptyValue"] = json!(true);
+    }
+    parameter
 }
 
 /// An answer with what need not be written: a success is described by its status, and a refusal has the body that all
@@ -221,53 +229,6 @@ fn add_examples(document: &mut Value) {
             if content["example"].is_null() {
                 content["example"] = example(&content["schema"], &whole);
             }
-        }
-    }
-}
-
-/// The names of the schemas that the bodies of requests are made of.
-fn schemas_of_requests(document: &Value) -> BTreeSet<String> {
-    let operations = members(&document["paths"]).flat_map(|(_, operations)| members(operations));
-    let mut found = BTreeSet::new();
-    for (_, operation) in operations {
-        add_references(&operation["requestBody"], document, &mut found);
-    }
-    found
-}
-
-fn add_references(value: &Value, document: &Value, found: &mut BTreeSet<String>) {
-    let name = value["$ref"]
-        .as_str()
-        .and_then(|reference| reference.strip_prefix("#/components/schemas/"));
-    if let Some(name) = name
-        && found.insert(name.to_owned())
-    {
-        add_references(&document["components"]["schemas"][name], document, found);
-    }
-    let inside = members(value).map(|(_, value)| value).chain(items(value));
-    for value in inside {
-        add_references(value, document, found);
-    }
-}
-
-/// In a request, `null` means that a field is not given; so it may be null unless it is required.
-fn accept_null(schema: &mut Value) {
-    let required = schema["required"].clone();
-    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
-    for (name, property) in properties.into_iter().flatten() {
-        if items(&required).any(|required| required == name) {
-            // A default of no use: the field has to be there.
-            property
-                .as_object_mut()
-                .and_then(|property| property.remove("default"));
-        } else if let Some(kind) = property
-            .get("type")
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-        {
-            property["type"] = json!([kind, "null"]);
-        } else if let Some(reference) = property["$ref"].as_str() {
-            *property = json!({ "oneOf": [{ "type": "null" }, { "$ref": reference }] });
         }
     }
 }

@@ -28,17 +28,19 @@ const resolved = (value) => {
   return { ...resolved(path.reduce((at, name) => at[name], description)), ...beside };
 };
 
-// A schema, and whether it may also be null.
+const isAbsence = (choice) =>
+  choice.type === "null" || (choice.enum?.every((word) => !word) ?? false);
+
+// A schema without the ways to say that there is nothing.
 const known = (schema) => {
   const found = resolved(schema) ?? {};
-  const choices = found.oneOf?.filter((choice) => choice.type !== "null");
+  const choices = found.anyOf?.filter((choice) => !isAbsence(choice));
   if (choices?.length === 1) {
-    const { oneOf, ...beside } = found;
-    return { ...known(choices[0]), ...beside, isNullable: true };
+    const { anyOf, ...beside } = found;
+    return { ...known(choices[0]), ...beside };
   }
   if (Array.isArray(found.type)) {
-    const types = found.type.filter((type) => type !== "null");
-    return { ...found, type: types.join(" or "), isNullable: true };
+    return { ...found, type: found.type.filter((type) => type !== "null").join(" or ") };
   }
   return found;
 };
@@ -46,21 +48,20 @@ const known = (schema) => {
 const typeName = (schema) => {
   const { type, format, items, additionalProperties, oneOf, enum: words } = known(schema);
   if (oneOf) return oneOf.map(typeName).join(" or ");
-  if (words) return words.filter((word) => word !== null).map((word) => JSON.stringify(word)).join(" | ");
+  if (words) return words.filter(Boolean).map((word) => JSON.stringify(word)).join(" | ");
   if (items) return `list of ${typeName(items)}`;
   if (typeof additionalProperties === "object") return `map to ${typeName(additionalProperties)}`;
   return [type ?? "anything", format && `(${format})`].filter(Boolean).join(" ");
 };
 
 const limits = (schema) => {
-  const { minLength, maxLength, minimum, maximum, pattern, isNullable } = known(schema);
+  const { minLength, maxLength, minimum, maximum, pattern } = known(schema);
   return [
     minLength > 0 && `at least ${minLength} characters`,
     maxLength !== undefined && `at most ${maxLength} characters`,
     minimum !== undefined && `at least ${minimum}`,
     maximum !== undefined && `at most ${maximum}`,
     pattern && `matches ${pattern}`,
-    isNullable && "may be null",
   ].filter(Boolean).join(", ");
 };
 

@@ -42,12 +42,12 @@ pub struct Request {
     #[schema(value_type = schemas::OrganizationName, required)]
     name: String,
     /// The name for people. Empty: the name.
-    #[schema(max_length = 64, example = "The Rowing Club")]
+    #[schema(value_type = schemas::OrganizationTitle)]
     display_name: String,
-    #[schema(max_length = 1024, example = "For all who row.")]
+    #[schema(max_length = 1024, pattern = r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*$", example = "For all who row.")]
     description: String,
-    /// The address of a picture, or its path on this server.
-    #[schema(max_length = 2048, example = "/emojis/1f6a3.png")]
+    /// The address of a picture.
+    #[schema(value_type = schemas::Picture)]
     icon: String,
 }
 

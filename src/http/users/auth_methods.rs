@@ -1,11 +1,7 @@
 //! `GET /users/authmethods`: how one can sign in. Two generations of clients want two shapes; the configuration says
 //! which.
 
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, http::StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -27,18 +23,20 @@ pub struct Ways {
 }
 
 /// In either shape.
-#[derive(ToSchema)]
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
 #[schema(as = AuthMethodsAnswer)]
-#[expect(dead_code, reason = "it describes what is answered")]
-enum Answer {
+pub enum Answer {
+    /// For older clients.
     Flags(Flags),
+    /// For newer ones.
     Objects(Objects),
 }
 
 /// As flags.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuthMethodFlags)]
-struct Flags {
+pub struct Flags {
     password: bool,
     github: bool,
     oidc: bool,
@@ -47,7 +45,7 @@ struct Flags {
 /// As objects.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuthMethods)]
-struct Objects {
+pub struct Objects {
     password: Method,
     github: Github,
     oidc: Oidc,
@@ -92,35 +90,28 @@ impl Ways {
 /// How one can sign in: the ways that are open, in the shape that is configured.
 #[utoipa::path(get, path = "/api/v2/users/authmethods", tag = "sessions", operation_id = "auth_methods",
     responses((status = 200, body = Answer)))]
-pub async fn auth_methods(State(app): State<AppState>) -> Response {
+pub async fn auth_methods(State(app): State<AppState>) -> Json<Answer> {
     let ways = Ways::open(&app.config);
-    match app.config.authmethods_format {
-        AuthmethodsFormat::Flags => Json(
-            StatusCode::OK,
-            Flags {
-                password: ways.password,
-                github: ways.github,
-                oidc: ways.oidc.is_some(),
+    let answer = match app.config.authmethods_format {
+        AuthmethodsFormat::Flags => Answer::Flags(Flags {
+            password: ways.password,
+            github: ways.github,
+            oidc: ways.oidc.is_some(),
+        }),
+        AuthmethodsFormat::Objects => Answer::Objects(Objects {
+            password: Method {
+                enabled: ways.password,
             },
-        )
-        .into_response(),
-        AuthmethodsFormat::Objects => Json(
-            StatusCode::OK,
-            Objects {
-                password: Method {
-                    enabled: ways.password,
-                },
-                github: Github {
-                    enabled: ways.github,
-                    default_provider_configured: false,
-                },
-                oidc: Oidc {
-                    enabled: ways.oidc.is_some(),
-                    sign_in_text: ways.oidc.unwrap_or_default(),
-                    icon_url: "",
-                },
+            github: Github {
+                enabled: ways.github,
+                default_provider_configured: false,
             },
-        )
-        .into_response(),
-    }
+            oidc: Oidc {
+                enabled: ways.oidc.is_some(),
+                sign_in_text: ways.oidc.unwrap_or_default(),
+                icon_url: "",
+            },
+        }),
+    };
+    Json(StatusCode::OK, answer)
 }
