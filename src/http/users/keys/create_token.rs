@@ -29,8 +29,9 @@ use crate::{
         answer::{Refusal, Validation},
         body::JsonBody,
         caller::Caller,
+        openapi::schemas,
         path::Path,
-        users::fields::Fields,
+        users::{fields::Fields, refused::refused},
     },
     permissions::Action,
 };
@@ -46,16 +47,16 @@ const NAMES_TRIED: u32 = 5;
 #[schema(as = CreateToken)]
 pub struct Request {
     /// How long it is good, in nanoseconds: from a second to what `tokenconfig` says. 0: as long as is usual here.
-    #[schema(example = 604_800_000_000_000_i64)]
+    #[schema(minimum = 0, example = 604_800_000_000_000_i64)]
     lifetime: i64,
-    /// What it is good for: `all`, which is the default, or `application_connect`.
-    #[schema(example = "all")]
+    /// `all` unless it is given.
+    #[schema(value_type = schemas::TokenScope)]
     scope: String,
-    /// The same, as newer clients say it: `coder:all` or `coder:application_connect`.
-    #[schema(example = json!(["coder:all"]))]
+    /// The same, and not something else.
+    #[schema(value_type = Vec<schemas::TokenScope>)]
     scopes: Vec<String>,
     /// Unique among the user's tokens. Without one it gets a name of ours.
-    #[schema(max_length = 64, example = "ci")]
+    #[schema(value_type = schemas::TokenName)]
     token_name: String,
     /// What it reaches: `*:*`, which is everything. Less than that is refused.
     #[schema(example = json!(["*:*"]))]
@@ -164,7 +165,7 @@ async fn make(app: &App, caller: &Caller, user: Uuid, wish: &Wish) -> Result<Min
         tried += 1;
         match mint::start(app, caller, user, token).await {
             Err(CommandError::Taken(_)) if wish.name.is_none() && tried < NAMES_TRIED => {}
-            made => return made.map_err(|error| mint::refused(&error)),
+            made => return made.map_err(|error| refused(&error)),
         }
     }
 }

@@ -7,13 +7,14 @@ use axum::{
 };
 use rollcall_events::user::UserCommand;
 
-use super::{holder, key_of, mint::refused};
+use super::{holder, key_of};
 use crate::{
     app::AppState,
     http::{
         answer::{Refusal, position_header},
         caller::Caller,
         path::Path,
+        users::refused::refused,
     },
     permissions::Action,
 };

@@ -1,10 +1,8 @@
 //! Making a key, for whoever offers one: the API, and the page for people.
 
-use axum::http::StatusCode;
 use chrono::TimeDelta;
-use rollcall_events::{
-    Claim,
-    user::{LoginType, Scope, Session, StartSession, TokenName, UserCommand, UserError},
+use rollcall_events::user::{
+    LoginType, Scope, Session, StartSession, TokenName, UserCommand, UserError,
 };
 use uuid::Uuid;
 
@@ -12,10 +10,7 @@ use crate::{
     app::App,
     auth::Token,
     command_bus::CommandError,
-    http::{
-        answer::{Refusal, Validation},
-        caller::Caller,
-    },
+    http::{answer::Refusal, caller::Caller, users::refused::refused},
 };
 
 /// A key that was just made.
@@ -87,30 +82,4 @@ pub(super) async fn start(
         token,
         position: done.position,
     })
-}
-
-/// Why there is no key.
-pub(super) fn refused(error: &CommandError<UserError>) -> Refusal {
-    match error {
-        CommandError::Taken(Claim::TokenName(_)) => name_taken(),
-        CommandError::Refused(UserError::NotFound) => Refusal::not_found(),
-        CommandError::Refused(UserError::Suspended) => Refusal::new(
-            StatusCode::BAD_REQUEST,
-            "This user is suspended, and gets no keys.",
-        ),
-        CommandError::Refused(UserError::TooManyTokens) => Refusal::new(
-            StatusCode::BAD_REQUEST,
-            "This user has as many API tokens as one can have. Delete one first.",
-        ),
-        other => Refusal::from_command(other),
-    }
-}
-
-fn name_taken() -> Refusal {
-    let taken = Validation::new("name", "This name is in use.");
-    Refusal::new(
-        StatusCode::CONFLICT,
-        "There is an API token of this name already.",
-    )
-    .with_validations(vec![taken])
 }

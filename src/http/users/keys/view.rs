@@ -30,11 +30,10 @@ pub struct KeyView {
     /// How it came to be: API tokens have a type of their own.
     #[schema(value_type = schemas::UserLoginType)]
     login_type: &'static str,
-    /// `all` or `application_connect`.
-    #[schema(example = "all")]
+    #[schema(value_type = schemas::TokenScope)]
     scope: &'static str,
     /// The same, as newer clients say it.
-    #[schema(example = json!(["coder:all"]))]
+    #[schema(value_type = Vec<schemas::TokenScope>, example = json!(["coder:all"]))]
     scopes: [String; 1],
     /// What its owner calls it: empty unless it is an API token.
     #[schema(example = "ci")]
