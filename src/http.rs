@@ -191,6 +191,8 @@ fn signed_in() -> OpenApiRouter<AppState> {
         ),
         routes!(organizations::members::assign_roles::assign_roles),
         routes!(authcheck::authcheck),
+        routes!(audit::list::list),
+        routes!(audit::test_generate::test_generate),
         routes!(entitlements::entitlements),
     ])
 }

@@ -10,6 +10,14 @@ mod support;
 #[path = "http/given.rs"]
 mod given;
 
+#[path = "http/audit.rs"]
+mod audit;
+#[path = "http/audit_attempts.rs"]
+mod audit_attempts;
+#[path = "http/audit_searching.rs"]
+mod audit_searching;
+#[path = "http/audit_test_entries.rs"]
+mod audit_test_entries;
 #[path = "http/authcheck.rs"]
 mod authcheck;
 #[path = "http/changing_passwords.rs"]

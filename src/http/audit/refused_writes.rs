@@ -3,8 +3,6 @@
 //!
 //! What succeeded is told by its own event. An endpoint needs to do nothing for it but to be in the table below.
 
-use std::time::Duration;
-
 use axum::{
     body::Body,
     extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State},
@@ -16,16 +14,16 @@ use rollcall_events::{
     Actor,
     attempt::{Action, RefusedAttempt, ResourceType},
 };
-use rollcall_projections::{organizations, sessions::KnownSession};
+use rollcall_projections::sessions::KnownSession;
 use uuid::Uuid;
 
 use crate::{
     app::{App, AppState},
-    http::{answer::Refusal, identity::Identity, request_context::RequestContext, users::target},
+    http::{
+        answer::Refusal, identity::Identity, organizations, request_context::RequestContext,
+        users::target,
+    },
 };
-
-/// How long an answer is held back for this, at most.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a request does to what, if that is audited.
 fn audited(method: &str, route: &str) -> Option<(Action, ResourceType)> {
@@ -68,18 +66,13 @@ pub async fn note(State(app): State<AppState>, request: Request<Body>, next: Nex
     let response = next.run(Request::from_parts(parts, body)).await;
     let status = response.status();
     if let Some(change) = asked.filter(|_| is_refusal(status)) {
-        let noting = tokio::spawn(async move {
+        // The answer does not wait for it: by the time that it takes, it would tell whether a hidden user exists.
+        tokio::spawn(async move {
             if let Err(refusal) = change.note(&app, status).await {
-                tracing::warn!(
-                    reason = refusal.notice().message,
-                    "a refused change was not noted"
-                );
+                let reason = &refusal.notice().message;
+                tracing::warn!(reason, "a refused change was not noted");
             }
         });
-        // What failed is not made slower by what keeps it from being told as well.
-        if !status.is_server_error() {
-            drop(tokio::time::timeout(PATIENCE, noting).await);
-        }
     }
     response
 }
@@ -169,14 +162,7 @@ impl Change {
         let Some(organization) = &self.organization else {
             return Ok(Some(None));
         };
-        let found = match Uuid::parse_str(organization) {
-            Ok(id) => organizations::find::by_id(&app.pool, id).await?,
-            Err(_) if organization.contains('\0') => None,
-            Err(_) => {
-                let name_key = organization.to_ascii_lowercase();
-                organizations::find::by_name(&app.pool, &name_key).await?
-            }
-        };
+        let found = organizations::target::find(app, organization).await?;
         Ok(found.map(|found| Some(found.id)))
     }
 }

@@ -25,7 +25,8 @@ pub async fn target(
     Ok(found)
 }
 
-async fn find(app: &App, organization: &str) -> sqlx::Result<Option<OrganizationRow>> {
+/// The organisation, whoever may see it.
+pub async fn find(app: &App, organization: &str) -> sqlx::Result<Option<OrganizationRow>> {
     if organization.eq_ignore_ascii_case(DEFAULT) {
         return find::by_id(&app.pool, app.default_organization).await;
     }
