@@ -116,6 +116,14 @@ impl<A: EventSourced> CommandBus<A> {
         Err(CommandError::Contended)
     }
 
+    /// The aggregate as it is known here: perhaps not the latest. A decision that rests on it must say so.
+    ///
+    /// # Errors
+    /// The log or the vault cannot be read.
+    pub async fn state(&self, stream: Uuid) -> Result<Arc<A>, LogError> {
+        Ok(self.load(stream).await?.state)
+    }
+
     async fn load(&self, stream: Uuid) -> Result<Loaded<A>, LogError> {
         if let Some(loaded) = self.cache.get(&stream) {
             return Ok(loaded);

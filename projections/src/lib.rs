@@ -7,6 +7,7 @@
 mod activity;
 pub mod audit;
 mod columns;
+pub mod flows;
 pub mod identities;
 pub mod inline;
 pub mod members;

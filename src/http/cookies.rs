@@ -56,6 +56,19 @@ pub fn csrf_cookie(proof: &str, config: &Config) -> Option<HeaderValue> {
     HeaderValue::try_from(text).ok()
 }
 
+/// Sets a cookie of a flow by way of a provider, or, with an empty value, removes it. `Lax`, because the provider is
+/// another site that sends the browser back.
+#[must_use]
+pub fn flow_cookie(name: &str, value: &str, config: &Config) -> Option<HeaderValue> {
+    const LIFETIME_S: u32 = 600;
+    let age = if value.is_empty() && name != "oauth_redirect" { 0 } else { LIFETIME_S };
+    let text = format!(
+        "{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{}",
+        secure(config)
+    );
+    HeaderValue::try_from(text).ok()
+}
+
 /// Makes a browser keep the name under which it was handed a form to sign in. Never sent with what other sites make it
 /// send.
 #[must_use]

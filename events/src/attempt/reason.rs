@@ -16,16 +16,28 @@ pub enum RefusalReason {
     WrongLoginType,
     /// Nobody signs in by password here.
     PasswordLoginOff,
+    /// Nobody becomes a user by signing in.
+    SignUpsOff,
+    /// The provider vouches for them, and they are none of those who may.
+    NotAllowed,
+    /// What came back from the provider proves nothing.
+    NotProven,
+    /// The account is linked to another one at the provider.
+    LinkedElsewhere,
 }
 
 impl RefusalReason {
     /// Every reason.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 9] = [
         Self::UnknownEmail,
         Self::WrongPassword,
         Self::Suspended,
         Self::WrongLoginType,
         Self::PasswordLoginOff,
+        Self::SignUpsOff,
+        Self::NotAllowed,
+        Self::NotProven,
+        Self::LinkedElsewhere,
     ];
 
     /// The name in the API and in the log.
@@ -37,6 +49,10 @@ impl RefusalReason {
             Self::Suspended => "suspended",
             Self::WrongLoginType => "wrong_login_type",
             Self::PasswordLoginOff => "password_login_off",
+            Self::SignUpsOff => "sign_ups_off",
+            Self::NotAllowed => "not_allowed",
+            Self::NotProven => "not_proven",
+            Self::LinkedElsewhere => "linked_elsewhere",
         }
     }
 }

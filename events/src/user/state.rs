@@ -64,6 +64,17 @@ pub struct OpenSession {
     pub ends_at: DateTime<Utc>,
 }
 
+impl User {
+    /// How many hashes the vault has held.
+    #[must_use]
+    pub fn password_revision(&self) -> i64 {
+        match self {
+            Self::Live(account) => account.password_revision,
+            Self::Absent | Self::Deleted | Self::Erased => 0,
+        }
+    }
+}
+
 impl Account {
     /// Whether they are one of those without whom nobody could manage the service.
     #[must_use]
