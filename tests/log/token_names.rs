@@ -5,36 +5,18 @@ use rollcall::command_bus::CommandError;
 use rollcall_events::{
     Claim, Event, Personal,
     clock::Clock,
-    user::{
-        EndReason, LoginType, Scope, SecretHash, Session, SessionId, StartSession, TokenName,
-        UserCommand, UserEvent,
-    },
+    user::{EndReason, SessionId, UserCommand, UserEvent},
 };
 use sqlx::ConnectOptions;
 use uuid::Uuid;
 
 use crate::{
     support::TestApp,
-    tools::{Answer, execute, in_one_batch, replay, sessions_of, spawn, user},
+    tools::{Answer, execute, in_one_batch, replay, sessions_of, spawn, token_at, user},
 };
 
-/// A token of a day.
 fn token(app: &TestApp, id: &str, name: Option<&str>) -> UserCommand {
-    let at = app.clock.now();
-    UserCommand::StartSession(StartSession {
-        session: Session {
-            id: SessionId(id.to_owned()),
-            secret_sha256: SecretHash([7; 32]),
-            login_type: LoginType::Token,
-            scope: Scope::All,
-            lifetime_s: 86_400,
-            expires_at: at + TimeDelta::days(1),
-            ends_at: at + TimeDelta::days(1),
-        },
-        token_name: name.map(|name| TokenName::parse(name).unwrap()),
-        password_revision: None,
-        at,
-    })
+    token_at(id, name, app.clock.now())
 }
 
 fn is_taken(answer: &Answer, name: &str) -> bool {
