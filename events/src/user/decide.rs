@@ -175,9 +175,12 @@ fn activate(account: &Account, cause: ActivationCause) -> Decision {
     }
 }
 
-/// Whether the password of that revision is still the user's. At revision 0 there is none that could be.
+/// Whether the password of that revision is still the user's. At revision 0 there is none that could be, and who signs
+/// in by a provider has none any more.
 fn is_current(account: &Account, revision: i64) -> bool {
-    revision > 0 && revision == account.password_revision
+    account.login_type == LoginType::Password
+        && revision > 0
+        && revision == account.password_revision
 }
 
 fn change_password(account: &Account, scheme: &str, revision: i64) -> Decision {
@@ -257,6 +260,10 @@ fn start_session(account: &Account, wish: &StartSession) -> Decision {
         .is_some_and(|revision| !is_current(account, revision))
     {
         return Err(UserError::CredentialsChanged);
+    }
+    // A provider vouches for those alone who sign in by it.
+    if is_provider(wish.session.login_type).is_ok() {
+        signs_in_by(account, wish.session.login_type)?;
     }
     let is_token = OpenSession::from(&wish.session).is_token();
     let came = activate(account, ActivationCause::Use)?;

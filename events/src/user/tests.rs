@@ -17,6 +17,7 @@ mod claims;
 mod creating;
 mod gone;
 mod histories;
+mod identities;
 mod organizations;
 mod passwords;
 mod profile;
@@ -139,6 +140,25 @@ fn rehashed() -> UserEvent {
     }
 }
 
+fn linked(subject: &str) -> UserEvent {
+    UserEvent::IdentityLinked {
+        provider: LoginType::Oidc,
+        identity: Personal::Known(identity(subject)),
+    }
+}
+
+fn converted(login_type: LoginType) -> UserEvent {
+    UserEvent::LoginTypeChanged {
+        login_type,
+        password_scheme: (login_type == LoginType::Password).then(|| "argon2id".into()),
+    }
+}
+
+/// A user with a password once, who signs in by a provider now.
+fn converted_to_provider() -> Vec<UserEvent> {
+    vec![created(), converted(LoginType::Oidc), linked("1")]
+}
+
 fn started(id: &str, ends_at: i64) -> UserEvent {
     began(session(id, ends_at))
 }
@@ -208,6 +228,28 @@ fn activate(cause: ActivationCause) -> UserCommand {
 
 fn change_password(revision: i64) -> UserCommand {
     UserCommand::ChangePassword {
+        scheme: "argon2id".into(),
+        revision,
+    }
+}
+
+fn link(subject: &str) -> UserCommand {
+    UserCommand::LinkIdentity {
+        provider: LoginType::Oidc,
+        identity: identity(subject),
+    }
+}
+
+fn convert_to_provider(revision: i64) -> UserCommand {
+    UserCommand::ConvertToProvider {
+        provider: LoginType::Oidc,
+        identity: identity("1"),
+        revision,
+    }
+}
+
+fn convert_to_password(revision: i64) -> UserCommand {
+    UserCommand::ConvertToPassword {
         scheme: "argon2id".into(),
         revision,
     }
@@ -299,19 +341,9 @@ fn all_commands() -> [UserCommand; 19] {
         activate(ActivationCause::Use),
         UserCommand::DeleteUser,
         change_password(1),
-        UserCommand::LinkIdentity {
-            provider: LoginType::Oidc,
-            identity: identity("1"),
-        },
-        UserCommand::ConvertToProvider {
-            provider: LoginType::Oidc,
-            identity: identity("1"),
-            revision: 1,
-        },
-        UserCommand::ConvertToPassword {
-            scheme: "argon2id".into(),
-            revision: 1,
-        },
+        link("1"),
+        convert_to_provider(1),
+        convert_to_password(1),
         rehash(1),
         start("B", 60),
         end_session("A"),
@@ -363,6 +395,13 @@ fn without_password(login_type: LoginType) -> CreateUser {
     }
 }
 
+fn readdressed(to: &str) -> ProfileChange {
+    ProfileChange {
+        email: Some(EmailAddress::parse(to).unwrap()),
+        ..ProfileChange::default()
+    }
+}
+
 fn renamed(to: &str) -> ProfileChange {
     ProfileChange {
         username: Some(username(to)),
@@ -391,6 +430,14 @@ fn session(id: &str, ends_at: i64) -> Session {
         lifetime_s: 3600,
         expires_at: minute(ends_at),
         ends_at: minute(ends_at),
+    }
+}
+
+/// A session of somebody who came by a provider.
+fn vouched(provider: LoginType, id: &str) -> Session {
+    Session {
+        login_type: provider,
+        ..session(id, 60)
     }
 }
 

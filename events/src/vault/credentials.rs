@@ -71,6 +71,12 @@ pub async fn credential(
         .await
 }
 
+/// A PHC string and its revision.
+type Hash<'a> = (&'a str, i64);
+
+/// Sealed tokens, and when the provider has to be asked again.
+type Tokens<'a> = (&'a str, Option<DateTime<Utc>>);
+
 /// Writes what goes with a batch, in as few statements as it takes. Of several writes about one subject the last counts.
 pub(crate) async fn write(
     conn: &mut PgConnection,
@@ -109,7 +115,7 @@ pub(crate) async fn write(
 async fn write_keys_and_hashes(
     conn: &mut PgConnection,
     keys: Vec<(Uuid, &WrappedKey)>,
-    hashes: BTreeMap<Uuid, Option<(&str, i64)>>,
+    hashes: BTreeMap<Uuid, Option<Hash<'_>>>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     let (kept, gone) = kept_and_gone(hashes);
@@ -149,7 +155,7 @@ async fn write_keys_and_hashes(
 
 async fn write_provider_tokens(
     conn: &mut PgConnection,
-    tokens: BTreeMap<Uuid, Option<(&str, Option<DateTime<Utc>>)>>,
+    tokens: BTreeMap<Uuid, Option<Tokens<'_>>>,
 ) -> sqlx::Result<()> {
     let (kept, gone) = kept_and_gone(tokens);
     sqlx::query(

@@ -42,6 +42,72 @@ fn a_change_of_username_claims_the_new_one() {
 }
 
 #[test]
+fn a_change_of_address_claims_the_new_one_whatever_its_case() {
+    let readdressing = UserCommand::ChangeProfile(readdressed("Countess@Example.org"));
+    assert_eq!(
+        claims(&[created()], &readdressing),
+        [Claim::Email("countess@example.org".into())]
+    );
+    let both = UserCommand::ChangeProfile(ProfileChange {
+        username: Some(username("Countess")),
+        ..readdressed("countess@example.org")
+    });
+    assert_eq!(
+        claims(&[created()], &both),
+        [
+            Claim::Username("countess".into()),
+            Claim::Email("countess@example.org".into())
+        ]
+    );
+}
+
+#[test]
+fn whoever_becomes_known_by_an_account_claims_it_as_it_is() {
+    let account = Identity {
+        issuer: "https://ID.example.org/Realm".into(),
+        subject: "Ab|1".into(),
+    };
+    let claimed = Claim::Identity("https://ID.example.org/Realm||Ab|1".into());
+    let provider = LoginType::Oidc;
+    let new = CreateUser {
+        identity: Some(account.clone()),
+        ..without_password(provider)
+    };
+    assert!(claims(&[], &create(new)).contains(&claimed));
+    let unlinked = [created_without_password(provider)];
+    let identity = account.clone();
+    let linking = UserCommand::LinkIdentity { provider, identity };
+    let converting = UserCommand::ConvertToProvider {
+        provider,
+        identity: account,
+        revision: 1,
+    };
+    for (past, command) in [(&unlinked, linking), (&[created()], converting)] {
+        assert_eq!(claims(past, &command), std::slice::from_ref(&claimed));
+    }
+}
+
+#[test]
+fn one_subject_at_two_issuers_and_two_subjects_at_one_are_different_claims() {
+    let at = |issuer: &str, subject: &str| Identity {
+        issuer: issuer.into(),
+        subject: subject.into(),
+    };
+    let keys: BTreeSet<String> = [
+        at("https://a.example", "1"),
+        at("https://b.example", "1"),
+        at("https://a.example", "2"),
+        at("https://A.example", "1"),
+        at("https://a.example", "x"),
+        at("https://a.example", "X"),
+    ]
+    .iter()
+    .map(Identity::key)
+    .collect();
+    assert_eq!(keys.len(), 6, "{keys:?}");
+}
+
+#[test]
 fn a_token_claims_its_name_as_it_is_and_a_nameless_one_none() {
     let named = start_named("T", "Laptop");
     assert_eq!(
@@ -87,7 +153,9 @@ fn nothing_else_claims_anything() {
             UserCommand::CreateUser(_)
             | UserCommand::ChangeProfile(_)
             | UserCommand::AssignRoles { .. }
-            | UserCommand::DeleteUser => continue,
+            | UserCommand::DeleteUser
+            | UserCommand::LinkIdentity { .. }
+            | UserCommand::ConvertToProvider { .. } => continue,
             _ => [],
         };
         assert_eq!(claims(&owner, &command), expected, "{command:?}");
@@ -108,7 +176,14 @@ fn an_event_that_knows_a_person_cannot_be_written_before_it_is_sealed() {
         session: token("T", 60),
         token_name: Some(Personal::Known(token_name("countess"))),
     };
-    for mut event in [created(), changed(renamed("countess")), named] {
+    let events = [
+        created(),
+        changed(renamed("countess")),
+        changed(readdressed("countess@example.org")),
+        linked("countess"),
+        named,
+    ];
+    for mut event in events {
         assert!(serde_json::to_string(&event).is_err(), "{event:?}");
         event.personal().unwrap().seal("c2VhbGVk".into());
         let json = serde_json::to_string(&event).unwrap();

@@ -91,6 +91,27 @@ proptest! {
     }
 
     #[test]
+    fn who_is_linked_or_has_a_session_of_a_provider_signs_in_by_one(commands in any_commands()) {
+        let mut user = User::default();
+        let mut schemes = 0;
+        for command in commands {
+            let events = user.decide(&command).unwrap_or_default();
+            evolve_all(&mut user, &events);
+            schemes += events.iter().filter(|event| brings_a_hash(event)).count();
+            if let User::Live(account) = &user {
+                prop_assert!(!account.is_linked || is_provider(account.login_type), "{command:?}");
+                for session in account.sessions.values() {
+                    let by_provider = is_provider(session.login_type);
+                    prop_assert!(!by_provider || session.login_type == account.login_type, "{command:?}");
+                }
+                let by_password = account.login_type == LoginType::Password;
+                prop_assert!(!by_password || account.password_revision > 0, "{command:?}");
+                prop_assert_eq!(account.password_revision, i64::try_from(schemes).unwrap());
+            }
+        }
+    }
+
+    #[test]
     fn the_log_and_cqrs_es_see_the_same_user(commands in any_commands(), last in any_command()) {
         let mut user = User::default();
         let mut history = Vec::new();
@@ -114,6 +135,24 @@ fn is_suspended(user: &User) -> bool {
 
 fn is_active_owner(user: &User) -> bool {
     matches!(user, User::Live(account) if account.is_active_owner())
+}
+
+fn is_provider(login_type: LoginType) -> bool {
+    matches!(login_type, LoginType::Github | LoginType::Oidc)
+}
+
+/// Whether the vault holds another hash after it.
+fn brings_a_hash(event: &UserEvent) -> bool {
+    match event {
+        UserEvent::UserCreated {
+            password_scheme, ..
+        }
+        | UserEvent::LoginTypeChanged {
+            password_scheme, ..
+        } => password_scheme.is_some(),
+        UserEvent::PasswordChanged { .. } | UserEvent::PasswordRehashed { .. } => true,
+        _ => false,
+    }
 }
 
 /// Whether the command is content with a user who is gone.
@@ -160,6 +199,12 @@ fn any_command() -> impl Strategy<Value = UserCommand> {
         1 => Just(UserCommand::DeleteUser),
         1 => (0..4_i64).prop_map(change_password),
         4 => (0..4_i64).prop_map(rehash),
+        2 => (any_login_type(), any_identity())
+            .prop_map(|(provider, identity)| UserCommand::LinkIdentity { provider, identity }),
+        2 => (any_login_type(), any_identity(), 0..4_i64).prop_map(|(provider, identity, revision)| {
+            UserCommand::ConvertToProvider { provider, identity, revision }
+        }),
+        2 => (0..4_i64).prop_map(convert_to_password),
         8 => any_start().prop_map(UserCommand::StartSession),
         4 => (any_session_id(), reason)
             .prop_map(|(session_id, reason)| UserCommand::EndSession { session_id, reason }),
@@ -175,30 +220,49 @@ fn any_command() -> impl Strategy<Value = UserCommand> {
 
 fn any_creation() -> impl Strategy<Value = CreateUser> {
     let status = sample::select(Status::ALL.to_vec());
-    let login_type = sample::select(LoginType::ALL.to_vec());
-    (status, login_type, any_roles(), any::<[bool; 2]>()).prop_map(
-        |(status, login_type, roles, [has_password, first])| CreateUser {
-            status,
-            login_type,
-            roles,
-            password_scheme: has_password.then(|| "argon2id".into()),
-            first,
-            ..ada()
-        },
+    let identity = option::of(any_identity());
+    (
+        status,
+        any_login_type(),
+        identity,
+        any_roles(),
+        any::<[bool; 2]>(),
     )
+        .prop_map(
+            |(status, login_type, identity, roles, [has_password, first])| CreateUser {
+                status,
+                login_type,
+                roles,
+                password_scheme: has_password.then(|| "argon2id".into()),
+                identity,
+                first,
+                ..ada()
+            },
+        )
+}
+
+fn any_login_type() -> impl Strategy<Value = LoginType> {
+    sample::select(LoginType::ALL.to_vec())
+}
+
+fn any_identity() -> impl Strategy<Value = Identity> {
+    sample::select(vec!["1", "2"]).prop_map(identity)
 }
 
 fn any_profile_change() -> impl Strategy<Value = ProfileChange> {
+    let addresses = sample::select(vec!["Ada@example.org", "countess@example.org"]);
+    let addresses = addresses.prop_map(|text| EmailAddress::parse(text).unwrap());
     let usernames = sample::select(vec!["Ada", "ada", "countess"]).prop_map(username);
     let names = sample::select(vec!["", "Ada Lovelace"]).prop_map(name);
     let pictures = sample::select(vec!["", "https://example.org/ada.png"]).prop_map(str::to_owned);
     (
+        option::of(addresses),
         option::of(usernames),
         option::of(names),
         option::of(pictures),
     )
-        .prop_map(|(username, name, avatar_url)| ProfileChange {
-            email: None,
+        .prop_map(|(email, username, name, avatar_url)| ProfileChange {
+            email,
             username,
             name,
             avatar_url,
@@ -232,7 +296,8 @@ fn any_start() -> impl Strategy<Value = StartSession> {
 }
 
 fn any_session() -> impl Strategy<Value = Session> {
-    let login_type = sample::select(vec![LoginType::Password, LoginType::Token]);
+    let login_types = vec![LoginType::Password, LoginType::Oidc, LoginType::Token];
+    let login_type = sample::select(login_types);
     let scope = sample::select(Scope::ALL.to_vec());
     (any_session_id(), -2..60_i64, login_type, scope).prop_map(
         |(SessionId(id), ends_at, login_type, scope)| Session {

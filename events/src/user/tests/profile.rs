@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_profile_change_is_recorded() {
     let change = ProfileChange {
-        email: None,
+        email: Some(EmailAddress::parse("Countess@example.org").unwrap()),
         username: Some(username("countess")),
         name: Some(name("Countess of Lovelace")),
         avatar_url: Some("https://example.org/ada.png".into()),
@@ -17,7 +17,7 @@ fn a_profile_change_is_recorded() {
     assert_eq!(
         live(&events).person.known().unwrap(),
         &Person {
-            email: EmailAddress::parse("Ada@example.org").unwrap(),
+            email: EmailAddress::parse("Countess@example.org").unwrap(),
             username: username("countess"),
             name: name("Countess of Lovelace"),
             avatar_url: "https://example.org/ada.png".into(),
@@ -28,7 +28,7 @@ fn a_profile_change_is_recorded() {
 #[test]
 fn only_the_part_of_a_profile_that_becomes_new_is_recorded() {
     let wish = ProfileChange {
-        email: None,
+        email: Some(EmailAddress::parse("Ada@example.org").unwrap()),
         username: Some(username("Ada")),
         name: Some(name("Countess of Lovelace")),
         avatar_url: Some(String::new()),
@@ -45,7 +45,7 @@ fn only_the_part_of_a_profile_that_becomes_new_is_recorded() {
 #[test]
 fn a_profile_change_to_what_is_already_so_records_nothing() {
     let same = ProfileChange {
-        email: None,
+        email: Some(EmailAddress::parse("Ada@example.org").unwrap()),
         username: Some(username("Ada")),
         name: Some(name("Ada Lovelace")),
         avatar_url: Some(String::new()),
@@ -68,10 +68,12 @@ fn a_profile_is_compared_with_what_it_became_and_not_with_what_it_was() {
 }
 
 #[test]
-fn a_username_may_change_in_case_alone() {
-    given([created()])
-        .when(UserCommand::ChangeProfile(renamed("ADA")))
-        .then_expect_events(vec![changed(renamed("ADA"))]);
+fn a_username_or_an_address_may_change_in_case_alone() {
+    for other_case in [renamed("ADA"), readdressed("ada@EXAMPLE.org")] {
+        given([created()])
+            .when(UserCommand::ChangeProfile(other_case.clone()))
+            .then_expect_events(vec![changed(other_case)]);
+    }
 }
 
 #[test]

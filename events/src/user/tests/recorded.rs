@@ -71,6 +71,10 @@ fn what_is_sealed_of_a_profile_change_is_read_and_written_as_it_was() {
     for (sealed, known) in [
         (r#"{"username":"countess"}"#, renamed("countess")),
         (
+            r#"{"email":"Countess@example.org"}"#,
+            readdressed("Countess@example.org"),
+        ),
+        (
             r#"{"name":"","avatar_url":"https://example.org/ada.png"}"#,
             ProfileChange {
                 email: None,
@@ -86,6 +90,19 @@ fn what_is_sealed_of_a_profile_change_is_read_and_written_as_it_was() {
         let revealed = event.personal().unwrap().reveal().unwrap().unwrap();
         assert_eq!(String::from_utf8(revealed).unwrap(), sealed);
     }
+}
+
+#[test]
+fn what_is_sealed_of_an_identity_is_read_and_written_as_it_was() {
+    let sealed = r#"{"issuer":"https://id.example.org","subject":"1"}"#;
+    let mut event = UserEvent::IdentityLinked {
+        provider: LoginType::Oidc,
+        identity: Personal::Sealed(String::new()),
+    };
+    event.personal().unwrap().open(sealed.as_bytes()).unwrap();
+    assert_eq!(event, linked("1"));
+    let revealed = event.personal().unwrap().reveal().unwrap().unwrap();
+    assert_eq!(String::from_utf8(revealed).unwrap(), sealed);
 }
 
 #[test]

@@ -11,6 +11,8 @@ fn everything() -> User {
         assigned([Role::Owner]),
         joined(AWAY),
         assigned_at(HOME, [OrganizationRole::Auditor, OrganizationRole::Admin]),
+        converted(LoginType::Oidc),
+        linked("1"),
     ]);
     let named = UserEvent::SessionStarted {
         session: Session {
@@ -26,12 +28,12 @@ fn everything() -> User {
 /// Whoever changes the shape raises the version: older snapshots are then ignored, and not misunderstood.
 #[test]
 fn a_snapshot_of_this_version_has_this_shape() {
-    assert_eq!(User::STATE_VERSION, 2);
+    assert_eq!(User::STATE_VERSION, 3);
     assert_eq!(
         serde_json::to_value(everything()).unwrap(),
         json!({ "Live": {
             "person": "c2VhbGVk",
-            "login_type": "password",
+            "login_type": "oidc",
             "status": "active",
             "roles": ["owner"],
             "organizations": [
@@ -39,6 +41,7 @@ fn a_snapshot_of_this_version_has_this_shape() {
                 { "organization_id": AWAY, "roles": [] },
             ],
             "password_revision": 1,
+            "is_linked": true,
             "sessions": {
                 "T": { "login_type": "token", "scope": "application_connect", "ends_at": minute(60) },
             },
