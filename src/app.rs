@@ -25,6 +25,9 @@ use crate::{
     attempts::Attempts,
     auth::{
         Passwords,
+        providers::{ProviderSetupError, Providers},
+        renewal::Renewals,
+        ticket::TicketOffice,
         passwords::{Cost, PasswordError},
     },
     command_bus::{CommandBus, CommandError},
@@ -65,6 +68,12 @@ pub struct App {
     pub organizations: CommandBus<Organization>,
     /// The way of attempts that came to nothing.
     pub attempts: Attempts,
+    /// Where people sign in elsewhere.
+    pub providers: Providers,
+    /// Whether those still vouch for them.
+    pub renewals: Renewals,
+    /// What browsers carry there and back.
+    pub tickets: TicketOffice,
     /// Hashes and verifies.
     pub passwords: Passwords,
     /// Whose proof it is that a form comes from our own page.
@@ -87,6 +96,9 @@ pub enum StartError {
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// A provider cannot be used as it is configured.
+    #[error(transparent)]
+    Providers(#[from] ProviderSetupError),
     /// The hashing parameters are wrong.
     #[error(transparent)]
     Passwords(#[from] PasswordError),
@@ -112,6 +124,7 @@ impl App {
         let pool = pool(&config, database.clone());
         let streams = pool_of_streams(database);
         let csrf_key = master_key.derive("csrf");
+        let tickets = TicketOffice::new(master_key.derive("tickets"));
         let vault = Vault::open(pool.clone(), master_key, clock.as_ref()).await?;
         for name in rules::outdated(&pool).await? {
             tracing::warn!(
@@ -139,6 +152,9 @@ impl App {
             users: CommandBus::new(&log, &appender),
             attempts: Attempts::new(CommandBus::new(&log, &appender), Arc::clone(&clock), Ids),
             rate_limits: RateLimits::new(&config),
+            providers: Providers::new(&config, &clock)?,
+            renewals: Renewals::default(),
+            tickets,
             config,
             pool,
             streams,

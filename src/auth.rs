@@ -1,7 +1,11 @@
-//! How somebody proves who they are: passwords and tokens.
+//! How somebody proves who they are: passwords, tokens, and accounts at providers.
 
 pub mod passwords;
+pub mod providers;
+pub mod renewal;
+pub mod ticket;
 pub mod token;
 
 pub use passwords::Passwords;
+pub use providers::Providers;
 pub use token::Token;

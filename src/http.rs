@@ -169,6 +169,7 @@ fn signed_in() -> OpenApiRouter<AppState> {
         routes!(users::roles::get_roles, users::roles::put_roles),
         routes!(users::site_roles::site_roles),
         routes!(users::login_type::login_type),
+        routes!(users::convert_login::convert_login),
         routes!(users::keys::create::create),
         routes!(users::keys::get::get, users::keys::delete::delete),
         routes!(users::keys::expire::expire),

@@ -218,6 +218,15 @@ impl From<sqlx::Error> for Refusal {
     }
 }
 
+impl From<VaultError> for Refusal {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Database(error) => Self::from_database(&error),
+            other => Self::internal(&other),
+        }
+    }
+}
+
 impl From<PasswordError> for Refusal {
     fn from(error: PasswordError) -> Self {
         match error {

@@ -4,7 +4,7 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_events::{
     Actor, Metadata,
-    user::{ActivationCause, Membership, Status, UserCommand},
+    user::{ActivationCause, EndReason, LoginType, Membership, Status, UserCommand},
 };
 use rollcall_projections::{
     sessions::{self, KnownSession},
@@ -14,6 +14,7 @@ use rollcall_projections::{
 use super::{answer::Refusal, identity::Identity, request_context::RequestContext};
 use crate::{
     app::{App, AppState},
+    auth::renewal::Standing,
     command_bus::CommandError,
     permissions::{Action, Object, Subject},
 };
@@ -99,6 +100,7 @@ impl FromRequestParts<AppState> for Caller {
         let session = Identity::of(&parts.extensions)?.clone();
         let mut caller = Self { session, request };
         caller.let_in(app).await?;
+        caller.is_vouched_for(app).await?;
         caller.note_use(app, app.clock.now()).await?;
         if caller.session.session.scope != rollcall_events::user::Scope::All {
             return Err(Refusal::forbidden());
@@ -130,6 +132,55 @@ impl Caller {
                 self.session.user.row.status = Status::Active;
                 Ok(())
             }
+        }
+    }
+
+    /// Who signed in by a provider stays for as long as it vouches for them.
+    async fn is_vouched_for(&self, app: &App) -> Result<(), Refusal> {
+        let session = &self.session.session;
+        let Some(provider) = app.providers.get(session.login_type) else {
+            return self.is_no_orphan();
+        };
+        let now = app.clock.now();
+        let is_over = self
+            .session
+            .provider_expires_at
+            .is_some_and(|expires_at| expires_at <= now);
+        if self.session.has_provider_tokens && !is_over {
+            return Ok(());
+        }
+        let vault = app.log.vault();
+        let standing = app
+            .renewals
+            .renew(vault, provider, session.user_id, now)
+            .await;
+        match standing.map_err(|error| Refusal::from(error))? {
+            Standing::Good => Ok(()),
+            Standing::Unknown => Err(Refusal::signed_out(
+                "The provider by which you signed in does not answer.",
+            )),
+            Standing::Refused => {
+                let command = UserCommand::EndSession {
+                    session_id: session.id.clone(),
+                    reason: EndReason::ProviderRefused,
+                };
+                let metadata = self.metadata(app);
+                let ended = app.users.execute(session.user_id, command, metadata, Vec::new());
+                ended.await.map_err(|error| Refusal::from_command(&error))?;
+                Err(Refusal::signed_out(
+                    "The provider by which you signed in has expired your sign-in.",
+                ))
+            }
+        }
+    }
+
+    /// A session by a provider that is configured no more is good for nothing.
+    fn is_no_orphan(&self) -> Result<(), Refusal> {
+        match self.session.session.login_type {
+            LoginType::Github | LoginType::Oidc => Err(Refusal::signed_out(
+                "The provider by which you signed in is configured no more.",
+            )),
+            LoginType::Password | LoginType::None | LoginType::Token => Ok(()),
         }
     }
 

@@ -33,11 +33,12 @@ use crate::{app::AppState, config::Config};
 use limiter::{Limiter, Verdict, WINDOW_S};
 
 /// The ways of proving who one is. Whatever the method: a callback answers `HEAD` as well.
-const PROOFS: [&str; 4] = [
+const PROOFS: [&str; 5] = [
     "/api/v2/users/login",
     "/api/v2/users/oauth2/github/callback",
     "/api/v2/users/oidc/callback",
     "/api/v2/users/{user}/password",
+    "/api/v2/users/{user}/convert-login",
 ];
 
 /// By this header owners ask for as many requests as they like, for load tests and automation.

@@ -4,6 +4,7 @@ pub mod activate;
 pub mod auth_methods;
 pub mod change_password;
 mod changed;
+pub mod convert_login;
 pub mod create;
 pub mod create_first;
 pub mod delete;

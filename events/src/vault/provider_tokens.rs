@@ -27,6 +27,14 @@ pub struct StoredTokens {
     pub revision: i64,
 }
 
+impl StoredTokens {
+    /// Whether the provider has to be asked again.
+    #[must_use]
+    pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
+}
+
 impl Vault {
     /// Seals tokens, to be written with a session. The person must have a key already.
     ///

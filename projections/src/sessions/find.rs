@@ -15,6 +15,10 @@ pub struct KnownSession {
     pub session: SessionRow,
     /// Absent for one that was never used.
     pub last_used: Option<DateTime<Utc>>,
+    /// Whether the vault holds what a provider gave when the user signed in by it.
+    pub has_provider_tokens: bool,
+    /// When that provider has to be asked again, if ever.
+    pub provider_expires_at: Option<DateTime<Utc>>,
     /// Whose it is.
     #[sqlx(flatten)]
     pub user: FoundUser,
@@ -53,10 +57,14 @@ pub async fn find(
               , users.updated_at
               , users.deleted_at
               , activity.last_seen_at
+              , provider.subject_id IS NOT NULL AS has_provider_tokens
+              , provider.expires_at AS provider_expires_at
            FROM read.sessions
            JOIN read.users ON users.id = sessions.user_id
            LEFT JOIN live.session_activity AS use ON use.session_id = sessions.id
            LEFT JOIN live.user_activity AS activity ON activity.user_id = users.id
+           LEFT JOIN vault.provider_tokens AS provider
+                  ON provider.subject_id = sessions.user_id AND sessions.login_type IN ('github', 'oidc')
           WHERE sessions.id = $1",
     )
     .bind(&id.0)

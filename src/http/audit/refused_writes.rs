@@ -37,7 +37,8 @@ fn audited(method: &str, route: &str) -> Option<(Action, ResourceType)> {
             | "/users/{user}/status/activate"
             | "/users/{user}/password"
             | "/users/{user}/roles",
-        ) => (Action::Write, ResourceType::User),
+        )
+        | ("POST", "/users/{user}/convert-login") => (Action::Write, ResourceType::User),
         ("POST", "/users/logout") => (Action::Logout, ResourceType::ApiKey),
         ("POST", "/users/{user}/keys" | "/users/{user}/keys/tokens") => {
             (Action::Create, ResourceType::ApiKey)

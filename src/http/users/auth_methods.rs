@@ -72,7 +72,7 @@ struct Oidc {
     #[schema(example = "Sign in with Example")]
     sign_in_text: String,
     #[schema(example = "/icon.svg")]
-    icon_url: &'static str,
+    icon_url: String,
 }
 
 impl Ways {
@@ -81,8 +81,11 @@ impl Ways {
     pub fn open(config: &Config) -> Self {
         Self {
             password: config.password_login,
-            github: false,
-            oidc: None,
+            github: config.github_client_id.is_some(),
+            oidc: config
+                .oidc_client_id
+                .is_some()
+                .then(|| config.oidc_sign_in_text.clone()),
         }
     }
 }
@@ -109,7 +112,7 @@ pub async fn auth_methods(State(app): State<AppState>) -> Json<Answer> {
             oidc: Oidc {
                 enabled: ways.oidc.is_some(),
                 sign_in_text: ways.oidc.unwrap_or_default(),
-                icon_url: "",
+                icon_url: app.config.oidc_icon_url.clone(),
             },
         }),
     };

@@ -95,7 +95,7 @@ pub async fn create(
     if request.service_account {
         return Err(no_service_accounts());
     }
-    let wish = read(&request, app.default_organization)?;
+    let wish = read(&app, &request)?;
     may_create(&app, &caller, &wish)?;
     must_be_free(&app, &wish).await?;
     must_exist(&app, &wish.organizations).await?;
@@ -160,13 +160,13 @@ fn rules() -> Value {
     })
 }
 
-fn read(request: &Request, default_organization: Uuid) -> Result<Wish, Refusal> {
+fn read(app: &App, request: &Request) -> Result<Wish, Refusal> {
     let mut fields = Fields::default();
     let person = fields.person(&request.email, &request.username, &request.name);
-    let login_type = read_login_type(request, &mut fields);
+    let login_type = read_login_type(app, request, &mut fields);
     let status = read_status(request, &mut fields);
     let roles = read_roles(request, &mut fields);
-    let organizations = read_organizations(request, default_organization, &mut fields);
+    let organizations = read_organizations(request, app.default_organization, &mut fields);
     Ok(Wish {
         person: fields.finish(person)?,
         login_type,
@@ -176,7 +176,7 @@ fn read(request: &Request, default_organization: Uuid) -> Result<Wish, Refusal> 
     })
 }
 
-fn read_login_type(request: &Request, fields: &mut Fields) -> LoginType {
+fn read_login_type(app: &App, request: &Request, fields: &mut Fields) -> LoginType {
     let login_type = match request.login_type.as_str() {
         "" => Some(LoginType::Password),
         name => LoginType::parse(name).filter(|found| *found != LoginType::Token),
@@ -193,7 +193,8 @@ fn read_login_type(request: &Request, fields: &mut Fields) -> LoginType {
             "must be empty unless the login type is password",
         ),
     }
-    if matches!(login_type, LoginType::Github | LoginType::Oidc) {
+    let is_by_provider = matches!(login_type, LoginType::Github | LoginType::Oidc);
+    if is_by_provider && app.providers.get(login_type).is_none() {
         fields.wrong("login_type", "this provider is not configured");
     }
     login_type
