@@ -185,7 +185,7 @@ async fn behind_a_proxy() -> TestApp {
 }
 
 /// What Postgres itself would hand to whoever makes a backup.
-async fn dump(database: &PgConnectOptions, what: &[&str]) -> Vec<u8> {
+pub async fn dump(database: &PgConnectOptions, what: &[&str]) -> Vec<u8> {
     let mut conn = database.connect().await.unwrap();
     let folder: String = sqlx::query_scalar("SELECT setting FROM pg_config WHERE name = 'BINDIR'")
         .fetch_one(&mut conn)
@@ -216,7 +216,7 @@ async fn dump(database: &PgConnectOptions, what: &[&str]) -> Vec<u8> {
 }
 
 /// The dump, and after it the bytes of every `\x...` in it.
-fn with_bytes_decoded(dump: &[u8]) -> Vec<u8> {
+pub fn with_bytes_decoded(dump: &[u8]) -> Vec<u8> {
     let mut all = dump.to_vec();
     for (at, mark) in dump.windows(2).enumerate() {
         if mark == b"\\x" {
@@ -272,7 +272,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
     pairs.flatten().collect()
 }
 
-fn assert_holds_none(text: &[u8], secrets: &[Secret]) {
+pub fn assert_holds_none(text: &[u8], secrets: &[Secret]) {
     for (what, secret) in secrets {
         for disguise in disguises(secret) {
             assert!(disguise.len() >= 8, "{what} is too short to be looked for");
@@ -285,7 +285,7 @@ fn assert_holds_none(text: &[u8], secrets: &[Secret]) {
     }
 }
 
-fn holds(text: &[u8], needle: &[u8]) -> bool {
+pub fn holds(text: &[u8], needle: &[u8]) -> bool {
     let first = needle[0];
     text.windows(needle.len())
         .any(|window| window[0] == first && window == needle)
