@@ -1,0 +1,145 @@
+//! Signing in elsewhere: with GitHub, and with any OpenID Connect provider.
+//!
+//! A sign-in is a [`Flow`]. The browser is sent to the [`authorize_url`](Provider::authorize_url) and comes back with a
+//! code, which [`finish`](Provider::finish) trades for who the person is: [`Proven`]. Whoever calls keeps the flow
+//! meanwhile, sealed in a cookie of that very browser; nothing of it is kept here.
+//!
+//! Nothing is asked of a provider before somebody wants to sign in by it, and no answer of one is trusted: every
+//! request has its time-out, every answer its largest size, every claim its type and length. A provider that is down
+//! or lies harms its own sign-ins and nothing else.
+
+mod application;
+mod cached;
+mod client;
+mod error;
+mod flow;
+mod github;
+mod oidc;
+mod proven;
+pub mod username;
+
+use std::sync::Arc;
+
+use rollcall_events::{clock::Clock, user::LoginType};
+
+use crate::config::{AccessUrl, Config};
+
+use client::Client;
+
+pub use error::{ProviderError, Trouble};
+pub use flow::Flow;
+pub use github::GitHub;
+pub use oidc::Oidc;
+pub use proven::{Proven, RenewedTokens};
+
+/// Where GitHub sends the browser back to, below the access URL.
+pub const GITHUB_CALLBACK: &str = "/api/v2/users/oauth2/github/callback";
+/// Where an OpenID Connect provider sends the browser back to, below the access URL.
+pub const OIDC_CALLBACK: &str = "/api/v2/users/oidc/callback";
+
+/// The providers that are configured.
+pub struct Providers {
+    /// The OpenID Connect provider.
+    pub oidc: Option<Oidc>,
+    /// GitHub.
+    pub github: Option<GitHub>,
+}
+
+/// One of them.
+#[derive(Clone, Copy)]
+pub enum Provider<'a> {
+    /// The OpenID Connect provider.
+    Oidc(&'a Oidc),
+    /// GitHub.
+    GitHub(&'a GitHub),
+}
+
+/// Why providers cannot be used as they are configured.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderSetupError {
+    /// There is no way to speak https.
+    #[error("https cannot be spoken with providers")]
+    Client(#[from] reqwest::Error),
+    /// An address is none.
+    #[error("{option} cannot be used as the address of a provider")]
+    Url {
+        /// The option that holds it.
+        option: &'static str,
+        /// Why.
+        source: oauth2::url::ParseError,
+    },
+}
+
+impl Providers {
+    /// The providers that are configured. Asks nobody.
+    ///
+    /// # Errors
+    /// See [`ProviderSetupError`].
+    pub fn new(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, ProviderSetupError> {
+        let mut providers = Self {
+            oidc: None,
+            github: None,
+        };
+        // Without an access URL the configuration names no provider: it says so itself.
+        let Some(access_url) = &config.access_url else {
+            return Ok(providers);
+        };
+        if config.oidc_client_id.is_none() && config.github_client_id.is_none() {
+            return Ok(providers);
+        }
+        let client = Client::new()?;
+        providers.oidc = Oidc::configured(config, access_url, &client, clock)?;
+        providers.github = GitHub::configured(config, access_url, &client, clock)?;
+        Ok(providers)
+    }
+
+    /// The provider by which a user of this kind signs in, if it is configured.
+    #[must_use]
+    pub fn get(&self, login_type: LoginType) -> Option<Provider<'_>> {
+        match login_type {
+            LoginType::Oidc => self.oidc.as_ref().map(Provider::Oidc),
+            LoginType::Github => self.github.as_ref().map(Provider::GitHub),
+            LoginType::Password | LoginType::None | LoginType::Token => None,
+        }
+    }
+}
+
+impl Provider<'_> {
+    /// Where the browser is sent to sign in.
+    ///
+    /// # Errors
+    /// The provider does not say where that is.
+    pub async fn authorize_url(self, flow: &Flow) -> Result<String, ProviderError> {
+        match self {
+            Self::Oidc(oidc) => oidc.authorize_url(flow).await,
+            Self::GitHub(github) => Ok(github.authorize_url(flow)),
+        }
+    }
+
+    /// Who came back with this code, as far as the provider proves it.
+    ///
+    /// # Errors
+    /// See [`ProviderError`].
+    pub async fn finish(self, code: &str, flow: &Flow) -> Result<Proven, ProviderError> {
+        match self {
+            Self::Oidc(oidc) => oidc.finish(code, flow).await,
+            Self::GitHub(github) => github.finish(code, flow).await,
+        }
+    }
+
+    /// Trades a refresh token for new tokens.
+    ///
+    /// # Errors
+    /// [`ProviderError::RefreshRefused`] when the provider wants it used no more; another when it cannot be known.
+    pub async fn refresh(self, refresh_token: &str) -> Result<RenewedTokens, ProviderError> {
+        match self {
+            Self::Oidc(oidc) => oidc.refresh(refresh_token).await,
+            Self::GitHub(github) => github.refresh(refresh_token).await,
+        }
+    }
+}
+
+/// A path below the address by which browsers reach us.
+fn below(access_url: &AccessUrl, path: &str) -> String {
+    format!("{}{path}", access_url.as_str())
+}
