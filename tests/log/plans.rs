@@ -1,12 +1,20 @@
 //! The database goes the short way to the answers that are asked for most, however many users there are.
 
-use rollcall_projections::users::{
-    list::{self, ListRequest, Visibility},
-    search,
+use rollcall_events::user::{OrganizationRole, UserCommand};
+use rollcall_projections::{
+    members,
+    users::{
+        list::{self, ListRequest, Visibility},
+        search,
+    },
 };
 use sqlx::{ConnectOptions, Connection, Executor};
+use uuid::Uuid;
 
-use crate::{support::TestApp, tools::until_true};
+use crate::{
+    support::TestApp,
+    tools::{execute, until_true, user},
+};
 
 /// Enough that reading everybody is the long way.
 const USERS: &str = "INSERT INTO read.users
@@ -77,4 +85,96 @@ async fn the_plan_of_a_search_names_its_index() {
     .await
     .unwrap();
     assert!(plan.join("\n").contains("users_search"), "{plan:#?}");
+}
+
+/// Everybody there is belongs to one organisation, and a few to another.
+const MEMBERS: &str = "INSERT INTO read.members (organization_id, user_id, roles, created_at, updated_at)
+SELECT '00000000-0000-0000-0000-0000000000aa', id, '{}', now(), now() FROM read.users;
+INSERT INTO read.members (organization_id, user_id, roles, created_at, updated_at)
+SELECT '00000000-0000-0000-0000-0000000000bb', id, '{}', now(), now() FROM read.users ORDER BY id LIMIT 20;
+VACUUM ANALYZE read.members";
+
+#[tokio::test]
+async fn who_joins_leaves_and_goes_is_found_among_the_members_by_index() {
+    let app = TestApp::start().await;
+    let mut superuser = app.superuser.connect().await.unwrap();
+    superuser.execute(USERS).await.unwrap();
+    for statement in MEMBERS.split(';') {
+        superuser.execute(statement).await.unwrap();
+    }
+    let scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'members'";
+    let before: i64 = sqlx::query_scalar(scans)
+        .fetch_one(&mut superuser)
+        .await
+        .unwrap();
+    let organization = Uuid::from_u128(0xcc);
+    for nth in 0..12 {
+        let id = user(&app, &format!("somebody{nth}")).await;
+        for command in [
+            UserCommand::JoinOrganization(organization),
+            UserCommand::JoinOrganization(Uuid::from_u128(0xdd)),
+            UserCommand::AssignOrganizationRoles {
+                organization_id: organization,
+                roles: [OrganizationRole::Admin].into(),
+            },
+            UserCommand::LeaveOrganization(organization),
+            UserCommand::DeleteUser,
+        ] {
+            execute(&app, id, command).await.unwrap();
+        }
+    }
+    // What a connection has counted is known when it ends.
+    app.pool().close().await;
+    until_true(
+        &mut superuser,
+        "SELECT sum(idx_scan) >= 60 FROM pg_stat_user_indexes WHERE relname = 'members'",
+    )
+    .await;
+    let after: i64 = sqlx::query_scalar(scans)
+        .fetch_one(&mut superuser)
+        .await
+        .unwrap();
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn the_members_of_a_small_organization_are_listed_without_reading_everybody() {
+    let app = TestApp::start().await;
+    let mut superuser = app.superuser.connect().await.unwrap();
+    superuser.execute(USERS).await.unwrap();
+    superuser
+        .execute("VACUUM ANALYZE read.users")
+        .await
+        .unwrap();
+    for statement in MEMBERS.split(';') {
+        superuser.execute(statement).await.unwrap();
+    }
+    let scans = "SELECT sum(seq_scan)::bigint FROM pg_stat_user_tables WHERE relname IN ('members', 'users')";
+    let before: i64 = sqlx::query_scalar(scans)
+        .fetch_one(&mut superuser)
+        .await
+        .unwrap();
+    let mut service = app.database.connect().await.unwrap();
+    for _ in 0..12 {
+        let request = members::list::ListRequest {
+            organization_id: Uuid::from_u128(0xbb),
+            visible_to: Visibility::All,
+            after: None,
+            limit: 10,
+            offset: 5,
+        };
+        let page = members::list::page(&mut service, &request).await.unwrap();
+        assert_eq!((page.len(), page[0].count), (10, 20));
+    }
+    service.close().await.unwrap();
+    until_true(
+        &mut superuser,
+        "SELECT sum(idx_scan) >= 12 FROM pg_stat_user_indexes WHERE relname = 'members'",
+    )
+    .await;
+    let after: i64 = sqlx::query_scalar(scans)
+        .fetch_one(&mut superuser)
+        .await
+        .unwrap();
+    assert_eq!(after, before);
 }
