@@ -458,58 +458,92 @@ impl Config {
     }
 
     fn check_oidc(&self, given: &Figment) -> Result<(), ConfigError> {
-        let missing = |option, rule: &str| Err(options::invalid(given, option, rule.to_owned()));
-        let is_named = self.oidc_client_id.is_some();
-        if self.oidc_issuer_url.is_some() != is_named {
-            return missing("oidc_issuer_url", "given together with oidc_client_id");
-        }
-        if is_named && self.oidc_client_secret.is_none() {
-            return missing("oidc_client_secret", "given together with oidc_client_id");
-        }
-        if is_named && self.access_url.is_none() {
-            return missing(
-                "access_url",
-                "given together with oidc_client_id: the provider sends people back to it",
-            );
+        let invalid = |option| Err(options::invalid(given, option, options::rule(option)));
+        for (option, text) in [
+            ("oidc_client_id", self.oidc_client_id.as_ref()),
+            ("oidc_username_field", Some(&self.oidc_username_field)),
+            ("oidc_email_field", Some(&self.oidc_email_field)),
+            ("oidc_name_field", Some(&self.oidc_name_field)),
+        ] {
+            if text.is_some_and(|text| text.trim().is_empty()) {
+                return invalid(option);
+            }
         }
         if !self.oidc_scopes.iter().any(|scope| scope == "openid") {
-            return missing("oidc_scopes", options::rule("oidc_scopes").as_str());
+            return invalid("oidc_scopes");
         }
-        Ok(())
+        if !self.oidc_email_domains.iter().all(|it| is_domain(it)) {
+            return invalid("oidc_email_domains");
+        }
+        let has_id = self.oidc_client_id.is_some();
+        if self.oidc_issuer_url.is_some() && !has_id {
+            return Err(options::missing(given, "oidc_client_id", "oidc_issuer_url"));
+        }
+        let needed = [
+            ("oidc_issuer_url", self.oidc_issuer_url.is_some()),
+            ("oidc_client_secret", self.oidc_client_secret.is_some()),
+            ("access_url", self.access_url.is_some()),
+        ];
+        match needed.iter().find(|(_, is_given)| has_id && !is_given) {
+            Some((option, _)) => Err(options::missing(given, option, "oidc_client_id")),
+            None => Ok(()),
+        }
     }
 
     fn check_github(&self, given: &Figment) -> Result<(), ConfigError> {
-        let missing = |option, rule: &str| Err(options::invalid(given, option, rule.to_owned()));
-        if self.github_client_id.is_none() {
-            return Ok(());
+        let invalid = |option, rule: &str| Err(options::invalid(given, option, rule.to_owned()));
+        let broken = |option| invalid(option, &options::rule(option));
+        let (orgs, teams) = (&self.github_allowed_orgs, &self.github_allowed_teams);
+        let id = self.github_client_id.as_ref();
+        if id.is_some_and(|id| id.trim().is_empty()) {
+            return broken("github_client_id");
         }
-        if self.github_client_secret.is_none() {
-            return missing(
-                "github_client_secret",
-                "given together with github_client_id",
-            );
+        if !orgs.iter().all(|org| is_organization(org)) {
+            return broken("github_allowed_orgs");
         }
-        if self.access_url.is_none() {
-            return missing(
-                "access_url",
-                "given together with github_client_id: GitHub sends people back to it",
-            );
+        let needed = [
+            ("github_client_secret", self.github_client_secret.is_some()),
+            ("access_url", self.access_url.is_some()),
+        ];
+        if let Some((option, _)) = needed
+            .iter()
+            .find(|(_, is_given)| id.is_some() && !is_given)
+        {
+            return Err(options::missing(given, option, "github_client_id"));
         }
-        let has_orgs = !self.github_allowed_orgs.is_empty();
-        if self.github_allow_everyone && (has_orgs || !self.github_allowed_teams.is_empty()) {
-            return missing(
+        if self.github_allow_everyone && !(orgs.is_empty() && teams.is_empty()) {
+            return invalid(
                 "github_allow_everyone",
                 "false when organizations or teams are named",
             );
         }
-        if !self.github_allow_everyone && !has_orgs {
-            return missing(
+        // Members of these alone are asked for their teams: a team of another one would let nobody in.
+        let is_named = |name: &str| orgs.iter().any(|org| org.eq_ignore_ascii_case(name));
+        if !teams.iter().all(|team| is_named(&team.organization)) {
+            return invalid(
+                "github_allowed_teams",
+                "a list of teams of organizations that github_allowed_orgs names",
+            );
+        }
+        if id.is_some() && !self.github_allow_everyone && orgs.is_empty() {
+            return invalid(
                 "github_allowed_orgs",
                 "not empty, unless github_allow_everyone is true",
             );
         }
         Ok(())
     }
+}
+
+/// A domain as a whole, with or without the `@` that stands before it in addresses.
+fn is_domain(text: &str) -> bool {
+    let domain = text.trim().trim_start_matches('@');
+    !domain.is_empty() && !domain.contains(|c: char| c.is_whitespace() || "@*/,".contains(c))
+}
+
+/// A name as it stands in addresses.
+fn is_organization(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "/,".contains(c))
 }
 
 impl fmt::Display for Config {

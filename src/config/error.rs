@@ -30,6 +30,16 @@ pub enum ConfigError {
         /// Where the other was given.
         other_origin: String,
     },
+    /// An option was given that is nothing without another.
+    #[error("the option `{option}` is missing: `{with}`, given by {origin}, needs it")]
+    Missing {
+        /// The option that is not given.
+        option: &'static str,
+        /// The one that is.
+        with: &'static str,
+        /// Where it was given.
+        origin: String,
+    },
     /// A name that is not an option.
     #[error("there is no option `{option}`, yet it is given by {origin}")]
     Unknown {

@@ -28,6 +28,8 @@ pub(super) enum Form {
 
 const LENGTH_OF_TIME: &str = "a length of time up to 36525d, such as 90m, 24h or 30d";
 
+const NOT_EMPTY: &str = "a text that is not empty";
+
 /// Every option, in the order in which they are listed.
 pub(super) const OPTIONS: [OptionRule; 53] = [
     text("listen", "an IP address and a port, such as 127.0.0.1:8080"),
@@ -70,8 +72,8 @@ pub(super) const OPTIONS: [OptionRule; 53] = [
         "oidc_issuer_url",
         "a URL such as https://accounts.example.com, https unless it is of this machine",
     ),
-    text("oidc_client_id", "a text that is not empty"),
-    text("oidc_client_secret", "a text that is not empty"),
+    text("oidc_client_id", NOT_EMPTY),
+    text("oidc_client_secret", NOT_EMPTY),
     list("oidc_scopes", "a list of scopes, openid among them"),
     switch("oidc_allow_signups"),
     list(
@@ -80,13 +82,13 @@ pub(super) const OPTIONS: [OptionRule; 53] = [
     ),
     switch("oidc_ignore_email_verified"),
     switch("oidc_ignore_userinfo"),
-    text("oidc_username_field", "a text that is not empty"),
-    text("oidc_email_field", "a text that is not empty"),
-    text("oidc_name_field", "a text that is not empty"),
+    text("oidc_username_field", NOT_EMPTY),
+    text("oidc_email_field", NOT_EMPTY),
+    text("oidc_name_field", NOT_EMPTY),
     text("oidc_sign_in_text", "a text"),
     text("oidc_icon_url", "a text"),
-    text("github_client_id", "a text that is not empty"),
-    text("github_client_secret", "a text that is not empty"),
+    text("github_client_id", NOT_EMPTY),
+    text("github_client_secret", NOT_EMPTY),
     switch("github_allow_signups"),
     switch("github_allow_everyone"),
     list("github_allowed_orgs", "a list of names of organizations"),
@@ -195,6 +197,15 @@ pub(super) fn conflict(given: &Figment, one: &'static str, other: &'static str) 
         one_origin: origin(given, one),
         other,
         other_origin: origin(given, other),
+    }
+}
+
+/// Says that an option is needed by another, and where that one was given.
+pub(super) fn missing(given: &Figment, option: &'static str, with: &'static str) -> ConfigError {
+    ConfigError::Missing {
+        option,
+        with,
+        origin: origin(given, with),
     }
 }
 

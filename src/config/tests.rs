@@ -121,8 +121,8 @@ fn a_list_replaces_the_list_below_it() {
     assert!(config.trusted_proxies[0].contains("192.168.0.1".parse().unwrap()));
 }
 
-/// One value of every option, none of them the default.
-const EVERY_OPTION: [(&str, &str); 30] = [
+/// One value of every option, none of them the default; but for those that exclude one of these.
+const EVERY_OPTION: [(&str, &str); 50] = [
     ("listen", "[::1]:9090"),
     ("database_url", "postgres://ada:swordfish@db/roll"),
     ("postgres_bin", "/opt/postgres/bin"),
@@ -145,6 +145,26 @@ const EVERY_OPTION: [(&str, &str); 30] = [
     ("token_max_lifetime_owner", "12h"),
     ("password_login", "false"),
     ("password_minimum_score", "4"),
+    ("oidc_issuer_url", "https://accounts.example.com/"),
+    ("oidc_client_id", "rollcall"),
+    ("oidc_client_secret", "swordfish"),
+    ("oidc_scopes", "openid,offline_access"),
+    ("oidc_allow_signups", "false"),
+    ("oidc_email_domains", "example.com,example.org"),
+    ("oidc_ignore_email_verified", "true"),
+    ("oidc_ignore_userinfo", "true"),
+    ("oidc_username_field", "nickname"),
+    ("oidc_email_field", "mail"),
+    ("oidc_name_field", "display_name"),
+    ("oidc_sign_in_text", "Example"),
+    ("oidc_icon_url", "/icon.png"),
+    ("github_client_id", "Iv1.8a61f9b3a7aba766"),
+    ("github_client_secret", "haddock"),
+    ("github_allow_signups", "true"),
+    ("github_allowed_orgs", "example,example-labs"),
+    ("github_allowed_teams", "Example/core,example-labs/all"),
+    ("github_url", "https://github.example.com"),
+    ("github_api_url", "https://github.example.com/api/v3"),
     ("argon2_memory_kib", "64"),
     ("argon2_passes", "3"),
     ("argon2_lanes", "2"),
@@ -193,6 +213,27 @@ token_max_lifetime = "30d"
 token_max_lifetime_owner = "12h"
 password_login = false
 password_minimum_score = 4
+oidc_issuer_url = "https://accounts.example.com/"
+oidc_client_id = "rollcall"
+oidc_client_secret = "(hidden)"
+oidc_scopes = ["openid","offline_access"]
+oidc_allow_signups = false
+oidc_email_domains = ["example.com","example.org"]
+oidc_ignore_email_verified = true
+oidc_ignore_userinfo = true
+oidc_username_field = "nickname"
+oidc_email_field = "mail"
+oidc_name_field = "display_name"
+oidc_sign_in_text = "Example"
+oidc_icon_url = "/icon.png"
+github_client_id = "Iv1.8a61f9b3a7aba766"
+github_client_secret = "(hidden)"
+github_allow_signups = true
+github_allow_everyone = false
+github_allowed_orgs = ["example","example-labs"]
+github_allowed_teams = ["Example/core","example-labs/all"]
+github_url = "https://github.example.com"
+github_api_url = "https://github.example.com/api/v3"
 argon2_memory_kib = 64
 argon2_passes = 3
 argon2_lanes = 2
@@ -205,29 +246,38 @@ log = "rollcall=debug"
     );
 }
 
+/// Other users of the machine can see flags.
+const SECRETS: [&str; 3] = ["master_key", "oidc_client_secret", "github_client_secret"];
+
 #[test]
-fn every_option_except_the_master_key_is_also_a_flag() {
-    let names: Vec<String> = EVERY_OPTION
+fn every_option_except_the_secrets_is_also_a_flag() {
+    let flag = |name: &str| format!("--{}", name.replace('_', "-"));
+    let is_secret = |name: &&(&str, &str)| SECRETS.contains(&name.0);
+    let (secret, open): (Vec<_>, Vec<_>) = EVERY_OPTION.iter().partition(is_secret);
+    let words: Vec<String> = open
         .iter()
-        .map(|(name, _)| format!("--{}", name.replace('_', "-")))
+        .flat_map(|(name, value)| [flag(name), (*value).to_owned()])
         .collect();
-    let words: Vec<&str> = names
+    let words: Vec<&str> = words.iter().map(|word| &**word).collect();
+    let given: Vec<(String, &str)> = secret
         .iter()
-        .zip(EVERY_OPTION)
-        .flat_map(|(name, (_, value))| [&**name, value])
+        .map(|(name, value)| (format!("ROLLCALL_{}", name.to_ascii_uppercase()), *value))
         .collect();
-    let without_key: Vec<&str> = words
-        .chunks(2)
-        .filter(|pair| pair[0] != "--master-key")
-        .flatten()
-        .copied()
+    let given: Vec<(&str, &str)> = given
+        .iter()
+        .map(|(name, value)| (&**name, *value))
         .collect();
-    let config = load(None, &[], &without_key).unwrap();
+    let config = load(None, &given, &words).unwrap();
+    assert_eq!(config.oidc_client_secret.unwrap().expose(), "swordfish");
+    assert_eq!(config.github_client_secret.unwrap().expose(), "haddock");
     assert_eq!(
         config.database_url.unwrap().expose(),
         "postgres://ada:swordfish@db/roll"
     );
-    assert!(CommandLine::try_parse_from(["rollcall", "--master-key", KEY]).is_err());
+    for (name, value) in secret {
+        let words = ["rollcall", &flag(name), value];
+        assert!(CommandLine::try_parse_from(words).is_err(), "{name}");
+    }
 }
 
 #[test]
@@ -253,13 +303,15 @@ fn nothing_that_prints_a_configuration_shows_a_secret() {
     let config = from_environment(&[
         ("ROLLCALL_DATABASE_URL", "postgres://ada:swordfish@db/roll"),
         ("ROLLCALL_MASTER_KEY", KEY),
+        ("ROLLCALL_OIDC_CLIENT_SECRET", "swordfish"),
+        ("ROLLCALL_GITHUB_CLIENT_SECRET", "swordfish"),
     ])
     .unwrap();
     let json = serde_json::to_string(&config).unwrap();
-    let args = format!(
-        "{:?}",
-        flags(&["--database-url", "postgres://ada:swordfish@db/roll"])
-    );
+    let mut args = flags(&["--database-url", "postgres://ada:swordfish@db/roll"]);
+    args.oidc_client_secret = Some(Secret::new("swordfish".to_owned()));
+    args.github_client_secret = Some(Secret::new("swordfish".to_owned()));
+    let args = format!("{args:?}");
     for shown in [config.to_toml(), format!("{config:?}"), json, args] {
         assert!(
             !shown.contains("swordfish") && !shown.contains(KEY),
@@ -275,6 +327,10 @@ fn no_error_quotes_the_value() {
     for (name, value) in [
         ("DATABASE_URL", "mysql://ada:swordfish@db"),
         ("MASTER_KEY", "swordfish"),
+        (
+            "OIDC_ISSUER_URL",
+            "http://ada:swordfish@accounts.example.com",
+        ),
     ] {
         let error = from_environment(&[(&format!("ROLLCALL_{name}"), value)]).unwrap_err();
         assert!(!error.contains("swordfish"), "{error}");
@@ -361,6 +417,28 @@ fn every_text_is_held_to_its_rule() {
         ("token_default_lifetime", "0s"),
         ("token_max_lifetime", "100y"),
         ("token_max_lifetime_owner", "-1h"),
+        ("oidc_issuer_url", "http://accounts.example.com"),
+        ("oidc_client_id", " "),
+        ("oidc_client_secret", " "),
+        ("oidc_scopes", "profile,email"),
+        ("oidc_scopes", "openid profile"),
+        ("oidc_allow_signups", "no"),
+        ("oidc_email_domains", "example.com,*.example.org"),
+        ("oidc_email_domains", "ada@example.com"),
+        ("oidc_ignore_email_verified", "1"),
+        ("oidc_ignore_userinfo", "TRUE"),
+        ("oidc_username_field", " "),
+        ("oidc_email_field", " "),
+        ("oidc_name_field", " "),
+        ("github_client_id", " "),
+        ("github_client_secret", " "),
+        ("github_allow_signups", "on"),
+        ("github_allow_everyone", "some"),
+        ("github_allowed_orgs", "example,two words"),
+        ("github_allowed_orgs", "example/core"),
+        ("github_allowed_teams", "core"),
+        ("github_url", "github.example.com"),
+        ("github_api_url", "http://github.example.com/api/v3"),
         ("audit_test_entries", "maybe"),
         ("attempts_kept", "90"),
         ("log_format", "xml"),
@@ -422,6 +500,125 @@ fn the_tokens_of_owners_are_held_shorter_and_never_longer() {
             assert_eq!(config.token_lifetimes(is_owner), expected);
         }
     }
+}
+
+/// What a provider is reached with: enough of it, and nothing else.
+const OIDC: [(&str, &str); 4] = [
+    ("ROLLCALL_ACCESS_URL", "https://rollcall.example"),
+    ("ROLLCALL_OIDC_ISSUER_URL", "https://accounts.example.com"),
+    ("ROLLCALL_OIDC_CLIENT_ID", "rollcall"),
+    ("ROLLCALL_OIDC_CLIENT_SECRET", "swordfish"),
+];
+const GITHUB: [(&str, &str); 4] = [
+    ("ROLLCALL_ACCESS_URL", "https://rollcall.example"),
+    ("ROLLCALL_GITHUB_CLIENT_ID", "rollcall"),
+    ("ROLLCALL_GITHUB_CLIENT_SECRET", "swordfish"),
+    ("ROLLCALL_GITHUB_ALLOWED_ORGS", "example"),
+];
+
+fn without<'a>(left_out: &str, given: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let name = format!("ROLLCALL_{}", left_out.to_ascii_uppercase());
+    let rest = given.iter().filter(|(given, _)| *given != name);
+    rest.copied().collect()
+}
+
+#[test]
+fn a_provider_is_configured_with_all_that_it_takes_or_the_operator_is_told_what_is_missing() {
+    from_environment(&OIDC).unwrap();
+    from_environment(&GITHUB).unwrap();
+    for (given, missing, with) in [
+        (OIDC, "access_url", "oidc_client_id"),
+        (OIDC, "oidc_issuer_url", "oidc_client_id"),
+        (OIDC, "oidc_client_secret", "oidc_client_id"),
+        (OIDC, "oidc_client_id", "oidc_issuer_url"),
+        (GITHUB, "access_url", "github_client_id"),
+        (GITHUB, "github_client_secret", "github_client_id"),
+    ] {
+        let variable = format!("ROLLCALL_{}", with.to_ascii_uppercase());
+        assert_eq!(
+            from_environment(&without(missing, &given)).unwrap_err(),
+            format!(
+                "the option `{missing}` is missing: `{with}`, given by {variable} in the environment, needs it"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_secret_that_nobody_needs_yet_is_no_mistake() {
+    for secret in ["OIDC_CLIENT_SECRET", "GITHUB_CLIENT_SECRET"] {
+        from_environment(&[(&format!("ROLLCALL_{secret}"), "swordfish")]).unwrap();
+    }
+}
+
+#[test]
+fn nobody_is_let_in_from_github_whom_the_operator_did_not_choose() {
+    let open = without("github_allowed_orgs", &GITHUB);
+    assert_eq!(
+        from_environment(&open).unwrap_err(),
+        "the option `github_allowed_orgs`, given by its default, must be not empty, unless github_allow_everyone is true"
+    );
+    let everyone = ("ROLLCALL_GITHUB_ALLOW_EVERYONE", "true");
+    let config = from_environment(&[open.as_slice(), &[everyone]].concat()).unwrap();
+    assert!(config.github_allow_everyone);
+    let refusal = "the option `github_allow_everyone`, given by ROLLCALL_GITHUB_ALLOW_EVERYONE in the environment, \
+                   must be false when organizations or teams are named";
+    let team = ("ROLLCALL_GITHUB_ALLOWED_TEAMS", "example/core");
+    for given in [
+        [GITHUB.as_slice(), &[everyone]].concat(),
+        [open.as_slice(), &[everyone, team]].concat(),
+    ] {
+        assert_eq!(from_environment(&given).unwrap_err(), refusal);
+    }
+}
+
+#[test]
+fn a_team_is_of_an_organization_whose_members_may_sign_in() {
+    let with = |teams| {
+        let teams = ("ROLLCALL_GITHUB_ALLOWED_TEAMS", teams);
+        from_environment(&[GITHUB.as_slice(), &[teams]].concat())
+    };
+    let config = with("example/core, Example/all").unwrap();
+    let teams = config.github_allowed_teams.iter().map(ToString::to_string);
+    assert_eq!(teams.collect::<Vec<_>>(), ["example/core", "Example/all"]);
+    assert_eq!(
+        with("example/core,elsewhere/core").unwrap_err(),
+        "the option `github_allowed_teams`, given by ROLLCALL_GITHUB_ALLOWED_TEAMS in the environment, must be a list of \
+         teams of organizations that github_allowed_orgs names"
+    );
+}
+
+#[test]
+fn a_file_can_give_what_the_environment_can() {
+    let config = from_file(
+        "access_url = 'https://rollcall.example'
+         oidc_issuer_url = 'http://localhost:4000'
+         oidc_client_id = 'rollcall'
+         oidc_client_secret = 'swordfish'
+         oidc_scopes = ['openid', 'groups']
+         oidc_email_domains = ['@example.com', 'Example.org']
+         github_client_id = 'rollcall'
+         github_client_secret = 'haddock'
+         github_allowed_orgs = ['example']
+         github_allowed_teams = ['example/core']",
+    )
+    .unwrap();
+    assert_eq!(config.oidc_client_secret.unwrap().expose(), "swordfish");
+    assert_eq!(config.github_client_secret.unwrap().expose(), "haddock");
+    assert_eq!(config.oidc_scopes, ["openid", "groups"]);
+    assert_eq!(config.github_allowed_teams[0].team, "core");
+    for empty in ["oidc_client_id", "github_client_id", "oidc_client_secret"] {
+        let error = from_file(&format!("{empty} = ''")).unwrap_err();
+        assert!(
+            error.ends_with("must be a text that is not empty"),
+            "{error}"
+        );
+    }
+    let error = from_file("oidc_email_domains = ['']").unwrap_err();
+    assert!(
+        error.ends_with(&options::rule("oidc_email_domains")),
+        "{error}"
+    );
 }
 
 #[test]
