@@ -14,6 +14,8 @@ mod given;
 mod audit;
 #[path = "http/audit_attempts.rs"]
 mod audit_attempts;
+#[path = "http/audit_counts.rs"]
+mod audit_counts;
 #[path = "http/audit_searching.rs"]
 mod audit_searching;
 #[path = "http/audit_test_entries.rs"]
@@ -34,8 +36,6 @@ mod credentials;
 mod deleting;
 #[path = "http/documented.rs"]
 mod documented;
-#[path = "http/every_route.rs"]
-mod every_route;
 #[path = "http/first_user.rs"]
 mod first_user;
 #[path = "http/forged_requests.rs"]
@@ -48,8 +48,12 @@ mod lessons;
 mod members;
 #[path = "http/one_user.rs"]
 mod one_user;
+#[path = "http/openapi.rs"]
+mod openapi;
 #[path = "http/organizations.rs"]
 mod organizations;
+#[path = "http/owners.rs"]
+mod owners;
 #[path = "http/pages.rs"]
 mod pages;
 #[path = "http/paging.rs"]
@@ -76,3 +80,5 @@ mod signing_out;
 mod statuses;
 #[path = "http/tokens.rs"]
 mod tokens;
+#[path = "http/walk.rs"]
+mod walk;

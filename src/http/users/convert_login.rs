@@ -76,6 +76,9 @@ pub async fn convert_login(
     body: axum::extract::Request,
 ) -> Result<Response, Refusal> {
     let found = target(&app, &caller, &user).await?;
+    if found.row.deleted_at.is_some() {
+        return Err(Refusal::not_found());
+    }
     if found.row.id != caller.user().row.id {
         return Err(Refusal::forbidden());
     }
