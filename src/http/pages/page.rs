@@ -16,7 +16,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
 use super::is_page;
-use crate::http::answer::{Refusal, Validation};
+use crate::{
+    auth::providers::{GITHUB_CALLBACK, OIDC_CALLBACK},
+    http::answer::{Refusal, Validation},
+};
 
 const STYLE: &str = include_str!("style.css");
 /// Copies a key: all that a script does on our pages.
@@ -124,7 +127,7 @@ fn about_field(validation: &Validation) -> String {
 /// Makes every answer of the pages one for people: refusals are pages too, no other page may show ours in a frame or
 /// learn where somebody came from, and no cache keeps them.
 pub async fn dress(request: Request, next: Next) -> Response {
-    if !is_page(request.uri().path()) {
+    if !is_page(request.uri().path()) && !comes_back(&request) {
         return next.run(request).await;
     }
     let mut response = next.run(request).await;
@@ -145,6 +148,16 @@ pub async fn dress(request: Request, next: Next) -> Response {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// Whether it is a browser that a provider has sent back: people see what comes of that.
+fn comes_back(request: &Request) -> bool {
+    let path = request.uri().path();
+    let accepts = request.headers().get(header::ACCEPT);
+    let is_browser = accepts
+        .and_then(|accepts| accepts.to_str().ok())
+        .is_some_and(|accepts| accepts.contains("text/html"));
+    is_browser && [GITHUB_CALLBACK, OIDC_CALLBACK].contains(&path)
 }
 
 fn refused(refusal: &Refusal) -> Page {
