@@ -258,3 +258,78 @@ fn denied(error: RequestTokenError<Trouble, BasicErrorResponse>) -> Denied {
 fn refused(answer: &BasicErrorResponse) -> Denied {
     Denied::Refused(answer.error().as_ref().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    struct At(DateTime<Utc>);
+
+    impl Clock for At {
+        fn now(&self) -> DateTime<Utc> {
+            self.0
+        }
+    }
+
+    fn answer(fields: &Value) -> TokenAnswer {
+        let mut answer = json!({ "access_token": "a", "token_type": "bearer" });
+        for (name, value) in fields.as_object().unwrap() {
+            answer[name] = value.clone();
+        }
+        serde_json::from_value(answer).unwrap()
+    }
+
+    #[test]
+    fn tokens_end_when_the_provider_says_and_never_in_the_far_future() {
+        let clock = At(DateTime::UNIX_EPOCH);
+        let ends = |fields| expires_at(&answer(&fields), &clock);
+        let hour = Duration::from_hours(1);
+        assert_eq!(ends(json!({ "expires_in": 3600 })), Some(clock.0 + hour));
+        assert_eq!(ends(json!({ "expires_in": 0 })), None);
+        assert_eq!(ends(json!({})), None);
+        let far = ends(json!({ "expires_in": u64::MAX }));
+        assert_eq!(far, Some(clock.0 + LONGEST_LIFE));
+    }
+
+    #[test]
+    fn a_token_is_not_empty_and_not_huge() {
+        let long = "x".repeat(MOST_TOKEN_BYTES);
+        for (fields, is_good) in [
+            (json!({}), true),
+            (json!({ "access_token": long }), true),
+            (json!({ "access_token": format!("{long}x") }), false),
+            (json!({ "access_token": "" }), false),
+            (json!({ "refresh_token": long }), true),
+            (json!({ "refresh_token": format!("{long}x") }), false),
+            (json!({ "refresh_token": "" }), false),
+        ] {
+            assert_eq!(bounded(answer(&fields)).is_ok(), is_good);
+        }
+    }
+
+    #[test]
+    fn an_answer_shows_no_token() {
+        let answer = answer(&json!({ "access_token": "swordfish", "id_token": "swordfish" }));
+        assert!(!format!("{answer:?}").contains("swordfish"));
+    }
+
+    #[test]
+    fn only_a_word_about_the_token_ends_a_sign_in() {
+        for (code, status) in [
+            ("invalid_grant", 401),
+            ("bad_refresh_token", 401),
+            ("invalid_client", 500),
+            ("temporarily_unavailable", 500),
+            ("anything", 500),
+        ] {
+            let error = Denied::Refused(code.to_owned()).of_refresh();
+            assert_eq!(error.status(), status, "{code}");
+        }
+        let down = Denied::Failed(Trouble::new("it does not answer in time"));
+        assert_eq!(down.of_refresh().status(), 500);
+    }
+}

@@ -107,3 +107,24 @@ impl fmt::Display for Trouble {
 }
 
 impl std::error::Error for Trouble {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_provider_says_is_kept_short_and_on_one_line() {
+        let trouble = Trouble::new(format!("a\nb{}", "ä".repeat(1000)));
+        assert!(trouble.0.len() <= MOST_BYTES);
+        assert!(trouble.0.starts_with("a b"));
+    }
+
+    #[test]
+    fn a_reason_is_a_word() {
+        let said = |code| Trouble::refused(code).to_string();
+        assert_eq!(said("invalid_grant"), r#"it says "invalid_grant""#);
+        for bad in ["a b", "code=secret", "a\nb", &"x".repeat(65)] {
+            assert_eq!(said(bad), "it says something that is no error code");
+        }
+    }
+}

@@ -295,3 +295,77 @@ impl Endpoints {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rollcall_events::{clock::SystemClock, ids::Ids};
+
+    use super::*;
+    use crate::config::Secret;
+
+    fn github(config: Config) -> GitHub {
+        let config = Config {
+            access_url: Some("https://rollcall.example/users".parse().unwrap()),
+            github_client_id: Some("id".to_owned()),
+            github_client_secret: Some(Secret::new("swordfish".to_owned())),
+            ..config
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let access_url = config.access_url.as_ref().unwrap();
+        GitHub::configured(&config, access_url, &Client::new().unwrap(), &clock)
+            .unwrap()
+            .unwrap()
+    }
+
+    #[test]
+    fn the_browser_is_sent_to_github_with_a_challenge() {
+        let flow = Flow::generate(Ids);
+        let github = github(Config {
+            github_allow_everyone: true,
+            github_url: "https://github.example.com/".parse().unwrap(),
+            ..Config::default()
+        });
+        assert_eq!(github.issuer, "https://github.example.com");
+        let url = github.authorize_url(&flow);
+        assert!(!url.contains("swordfish") && !url.contains(&flow.verifier));
+        let url = Url::parse(&url).unwrap();
+        assert_eq!(url.path(), "/login/oauth/authorize");
+        let query: BTreeMap<_, _> = url.query_pairs().into_owned().collect();
+        let challenge = &query["code_challenge"];
+        assert_eq!(challenge.len(), 43);
+        for (name, value) in [
+            ("client_id", "id"),
+            ("response_type", "code"),
+            ("state", flow.state.as_str()),
+            ("scope", "read:user user:email"),
+            ("access_type", "offline"),
+            ("code_challenge_method", "S256"),
+            (
+                "redirect_uri",
+                "https://rollcall.example/users/api/v2/users/oauth2/github/callback",
+            ),
+        ] {
+            assert_eq!(query[name], value);
+        }
+        assert!(!query.contains_key("nonce"));
+    }
+
+    #[test]
+    fn organizations_are_asked_for_only_where_they_matter() {
+        let github = github(Config {
+            github_allowed_orgs: vec!["Example".to_owned()],
+            ..Config::default()
+        });
+        let url = github.authorize_url(&Flow::generate(Ids));
+        assert!(url.contains("read%3Aorg"));
+    }
+
+    #[test]
+    fn a_name_does_not_leave_its_place_in_a_path() {
+        assert_eq!(segment("core-team"), "core-team");
+        assert_eq!(segment("../../user"), "..%2F..%2Fuser");
+        assert_eq!(segment("a?b#c"), "a%3Fb%23c");
+    }
+}

@@ -122,8 +122,8 @@ mod tests {
 
     use super::*;
 
-    fn rules(config: Config) -> ClaimRules {
-        ClaimRules::new(&config)
+    fn rules(config: &Config) -> ClaimRules {
+        ClaimRules::new(config)
     }
 
     fn claims(value: Value) -> Claims {
@@ -144,7 +144,7 @@ mod tests {
         claims.extend(self::claims(json!({
             "preferred_username": "ada", "name": "  Ada Lovelace\u{7} ", "picture": "https://example.com/ada.png",
         })));
-        let said = rules(Config::default()).read(&claims).unwrap();
+        let said = rules(&Config::default()).read(&claims).unwrap();
         let expected = Said {
             email: EmailAddress::parse("ada@corp.com").unwrap(),
             username: "ada".to_owned(),
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_operator_says_which_claim_is_which() {
-        let rules = rules(Config {
+        let rules = rules(&Config {
             oidc_username_field: "nickname".to_owned(),
             oidc_email_field: "mail".to_owned(),
             oidc_name_field: "display".to_owned(),
@@ -196,17 +196,17 @@ mod tests {
             let mut claims = verified();
             claims.insert(EMAIL_VERIFIED.to_owned(), claim.clone());
             let expected = if is_verified { 200 } else { 403 };
-            let rules = rules(Config::default());
+            let rules = rules(&Config::default());
             assert_eq!(status(rules.read(&claims)), expected, "{claim}");
         }
         let mut claims = verified();
         claims.remove(EMAIL_VERIFIED);
-        assert_eq!(status(rules(Config::default()).read(&claims)), 403);
+        assert_eq!(status(rules(&Config::default()).read(&claims)), 403);
     }
 
     #[test]
     fn an_operator_may_believe_addresses_that_nobody_verified() {
-        let rules = rules(Config {
+        let rules = rules(&Config {
             oidc_ignore_email_verified: true,
             ..Config::default()
         });
@@ -234,18 +234,18 @@ mod tests {
             let claims = claims(json!({
                 "email": email, "preferred_username": username, "email_verified": true,
             }));
-            let said = rules(Config::default()).read(&claims);
+            let said = rules(&Config::default()).read(&claims);
             assert_eq!(status(said), expected, "{email} {username}");
         }
         let claims =
             claims(json!({ "preferred_username": "ada@corp.com", "email_verified": true }));
-        let said = rules(Config::default()).read(&claims).unwrap();
+        let said = rules(&Config::default()).read(&claims).unwrap();
         assert_eq!(said.email.as_str(), "ada@corp.com");
     }
 
     #[test]
     fn lesson_2_domains_are_whole_domains() {
-        let rules = rules(Config {
+        let rules = rules(&Config {
             oidc_email_domains: vec!["Corp.com".to_owned(), "@example.org".to_owned()],
             ..Config::default()
         });
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn the_userinfo_wins() {
-        let rules = rules(Config::default());
+        let rules = rules(&Config::default());
         let id_token = claims(json!({
             "sub": "1", "email": "old@corp.com", "email_verified": false, "name": "Old", "picture": "/old.png",
         }));
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn lesson_7_an_address_is_not_verified_by_the_word_on_another() {
-        let rules = rules(Config::default());
+        let rules = rules(&Config::default());
         let userinfo = claims(json!({ "sub": "1", "email": "victim@corp.com" }));
         let said = rules.read(&rules.merge(verified(), userinfo));
         assert_eq!(status(said), 403);
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn what_has_no_use_or_no_end_is_cut_or_left_out() {
-        let rules = rules(Config::default());
+        let rules = rules(&Config::default());
         let long = "x".repeat(1_000_000);
         for value in [json!(long), json!(7), json!(null), json!(["x"])] {
             let mut claims = verified();

@@ -99,6 +99,9 @@ pub fn verify(
     }
     let (message, signature) = token.rsplit_once('.').ok_or(Fault::Malformed)?;
     let (header, payload) = message.split_once('.').ok_or(Fault::Malformed)?;
+    if payload.contains('.') {
+        return Err(Fault::Malformed);
+    }
     let header: Header = decode(header)?;
     let algorithm = allowed(&header)?;
     let signature = URL_SAFE_NO_PAD
@@ -244,3 +247,6 @@ fn decode<T: DeserializeOwned>(part: &str) -> Result<T, Fault> {
     let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| Fault::Malformed)?;
     serde_json::from_slice(&json).map_err(|_| Fault::Malformed)
 }
+
+#[cfg(test)]
+mod tests;
