@@ -1,7 +1,7 @@
 //! The search of the list: the whole language of `q`, as a client sends it.
 
 use chrono::TimeDelta;
-use rollcall_events::user::{Role, UserCommand};
+use rollcall_events::user::{Identity, LoginType, Role, UserCommand};
 use serde_json::json;
 
 use crate::{
@@ -209,13 +209,77 @@ async fn users_are_found_by_when_they_were_last_seen_and_never_is_long_ago() {
 }
 
 #[tokio::test]
-async fn nobody_is_a_machine_and_nobody_is_linked_to_github() {
+async fn nobody_is_a_machine_and_nobody_is_linked_to_github_unless_they_are() {
     assert_found(&[
         ("service_account:false", ALL),
         ("service_account:true", &[]),
         ("github_com_user_id:583231", &[]),
+        ("github_com_user_id:-1", &[]),
+        ("github_com_user_id:0", ALL),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn a_user_is_found_by_the_number_of_their_account_at_github_com() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    for (name, provider, issuer, subject) in [
+        ("bob", LoginType::Github, "https://github.com", "583231"),
+        ("cleo", LoginType::Github, "https://github.com", "58323"),
+        ("dan", LoginType::Github, "https://github.example.com", "77"),
+        ("eve", LoginType::Oidc, "https://id.example.com", "77"),
+    ] {
+        let user = app.user(&owner, name).await;
+        let identity = Identity {
+            issuer: issuer.to_owned(),
+            subject: subject.to_owned(),
+        };
+        let command = UserCommand::ConvertToProvider {
+            provider,
+            identity,
+            revision: 1,
+        };
+        app.command(user, command).await;
+    }
+    for (q, names) in [
+        ("github_com_user_id:583231", &["bob"][..]),
+        ("github_com_user_id:58323", &["cleo"]),
+        ("github_com_user_id:77", &[]),
+        ("github_com_user_id:583231 bob status:active", &["bob"]),
+        ("github_com_user_id:583231 status:suspended", &[]),
+        ("login_type:github", &["bob", "cleo", "dan"]),
+    ] {
+        let list = owner.get(&search(q)).await;
+        assert_eq!(usernames(&list), *names, "{q}");
+        let page = owner.get(&format!("{}&limit=50", search(q))).await;
+        assert_eq!(page.json, list.json, "{q}");
+        assert_eq!(page.json["count"], names.len(), "{q}");
+    }
+    let bob = owner.get("/api/v2/users/bob").await.json["id"].clone();
+    let gone = format!("{USERS}/{}", bob.as_str().unwrap());
+    assert_eq!(owner.delete(&gone).await.status, 200);
+    let list = owner.get(&search("github_com_user_id:583231")).await;
+    assert_eq!(usernames(&list), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn a_plain_member_finds_nobody_elses_account_at_github_com() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let bob = app.user(&owner, "bob").await;
+    let (_, cleo) = member(&app, &owner, "cleo").await;
+    let command = UserCommand::ConvertToProvider {
+        provider: LoginType::Github,
+        identity: Identity {
+            issuer: "https://github.com".to_owned(),
+            subject: "583231".to_owned(),
+        },
+        revision: 1,
+    };
+    app.command(bob, command).await;
+    let list = cleo.get(&search("github_com_user_id:583231")).await;
+    assert_eq!(usernames(&list), Vec::<&str>::new());
 }
 
 #[tokio::test]

@@ -87,6 +87,47 @@ async fn the_plan_of_a_search_names_its_index() {
     assert!(plan.join("\n").contains("users_search"), "{plan:#?}");
 }
 
+/// Every user there is has an account at github.com, too.
+const IDENTITIES: &str =
+    "INSERT INTO read.identities (key, user_id, provider, issuer, subject, linked_at)
+SELECT 'https://github.com||' || nth, id, 'github', 'https://github.com', nth::text, now()
+  FROM (SELECT id, row_number() OVER (ORDER BY username_key) AS nth FROM read.users) AS numbered";
+
+#[tokio::test]
+async fn an_account_at_github_is_found_without_reading_everybody() {
+    let app = TestApp::start().await;
+    let mut superuser = app.superuser.connect().await.unwrap();
+    for statement in [
+        USERS,
+        IDENTITIES,
+        "VACUUM ANALYZE read.users, read.identities",
+    ] {
+        superuser.execute(statement).await.unwrap();
+    }
+    let scans = "SELECT sum(seq_scan)::bigint FROM pg_stat_user_tables WHERE relname IN ('identities', 'users')";
+    let before: i64 = sqlx::query_scalar(scans)
+        .fetch_one(&mut superuser)
+        .await
+        .unwrap();
+    let mut service = app.database.connect().await.unwrap();
+    for nth in 1..=12 {
+        let request = searching(&format!("github_com_user_id:{nth}"));
+        let page = list::page(&mut service, &request).await.unwrap();
+        assert_eq!((page.users.len(), page.count), (1, 1));
+    }
+    service.close().await.unwrap();
+    until_true(
+        &mut superuser,
+        "SELECT idx_scan >= 12 FROM pg_stat_user_indexes WHERE indexrelname = 'identities_key'",
+    )
+    .await;
+    let after: i64 = sqlx::query_scalar(scans)
+        .fetch_one(&mut superuser)
+        .await
+        .unwrap();
+    assert_eq!(after, before);
+}
+
 /// Everybody there is belongs to one organisation, and a few to another.
 const MEMBERS: &str = "INSERT INTO read.members (organization_id, user_id, roles, created_at, updated_at)
 SELECT '00000000-0000-0000-0000-0000000000aa', id, '{}', now(), now() FROM read.users;

@@ -1,7 +1,7 @@
 //! Listing users: filtered, in order of their names, by cursor and offset.
 
 use futures_util::{StreamExt, stream::BoxStream};
-use rollcall_events::user::{Role, Status};
+use rollcall_events::user::{Identity, Role, Status};
 use sqlx::{
     Executor, FromRow, PgExecutor, PgPool, Postgres, postgres::PgArguments, query::QueryAs,
 };
@@ -72,7 +72,8 @@ pub struct Listed {
     pub count: i64,
 }
 
-/// The one statement behind every list. Each condition is true by itself when its value is null.
+/// The one statement behind every list. Each condition is true by itself when its value is null; the first is whether
+/// anybody can match at all, since no user is a machine.
 ///
 /// It is planned anew for each list, with the values in sight (that is what `persistent(false)` is for): conditions
 /// without a value then vanish before the planner chooses, and a search goes by its trigrams. The general plan, to
@@ -102,6 +103,8 @@ fn select(request: &ListRequest) -> QueryAs<'static, Postgres, Listed, PgArgumen
                      OR coalesce(activity.last_seen_at, '0001-01-01 00:00:00+00') <= $11)
                 AND ($12::timestamptz IS NULL
                      OR coalesce(activity.last_seen_at, '0001-01-01 00:00:00+00') >= $12)
+                AND ($15::text IS NULL OR users.id = (
+                        SELECT identities.user_id FROM read.identities WHERE identities.key = $15))
          )
          SELECT id
               , version
@@ -124,7 +127,7 @@ fn select(request: &ListRequest) -> QueryAs<'static, Postgres, Listed, PgArgumen
           LIMIT nullif($13::bigint, 0)
          OFFSET $14::bigint",
     )
-    .bind(can_match(filter))
+    .bind(filter.service_account != Some(true))
     .bind(request.visible_to.only())
     .bind(request.after)
     .bind(filter.search.as_deref().map(containing))
@@ -140,6 +143,7 @@ fn select(request: &ListRequest) -> QueryAs<'static, Postgres, Listed, PgArgumen
     .bind(filter.last_seen_after)
     .bind(i64::from(request.limit))
     .bind(i64::from(request.offset))
+    .bind(filter.github_com_user_id.and_then(github_account))
     .persistent(false)
 }
 
@@ -152,9 +156,14 @@ impl Visibility {
     }
 }
 
-/// No user is linked to an account at github.com, where 0 is nobody's number, and no user is a machine.
-fn can_match(filter: &UserFilter) -> bool {
-    matches!(filter.github_com_user_id, None | Some(0)) && filter.service_account != Some(true)
+/// By what an account at github.com is known, and not one of that number at somebody's own server. 0 is nobody's
+/// number, and no condition.
+fn github_account(number: i64) -> Option<String> {
+    let account = Identity {
+        issuer: "https://github.com".to_owned(),
+        subject: number.to_string(),
+    };
+    (number != 0).then(|| account.key())
 }
 
 /// The pattern for texts with `part` in them. What is special in a pattern is ordinary in a search.
@@ -223,18 +232,15 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_a_machine_or_linked_to_github() {
-        let linked = |id| UserFilter {
-            github_com_user_id: id,
-            ..UserFilter::default()
-        };
-        let machine = |is| UserFilter {
-            service_account: is,
-            ..UserFilter::default()
-        };
-        assert!(can_match(&UserFilter::default()));
-        assert!(can_match(&linked(Some(0))) && can_match(&machine(Some(false))));
-        assert!(!can_match(&linked(Some(7))) && !can_match(&machine(Some(true))));
+    fn an_account_at_github_is_asked_for_by_its_number_and_0_is_no_condition() {
+        assert_eq!(github_account(0), None);
+        for (number, key) in [
+            (583_231, "https://github.com||583231"),
+            (-1, "https://github.com||-1"),
+            (i64::MAX, "https://github.com||9223372036854775807"),
+        ] {
+            assert_eq!(github_account(number).as_deref(), Some(key));
+        }
     }
 
     #[test]
