@@ -1,19 +1,22 @@
 # Everything a newcomer needs: `make run` in a fresh clone starts the service.
 
-.PHONY: help run test lint bench cargo postgres
+.PHONY: help run test test-oidc lint bench fuzz-api cargo postgres
 .DEFAULT_GOAL := help
 
 # An installation of Rust that this shell has not picked up yet still counts.
 CARGO := $(shell command -v cargo || command -v "$(HOME)/.cargo/bin/cargo")
 
 help: ## List these targets
-	@sed -n 's/^\([a-z]*\):.* ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
 
 run: cargo postgres ## Start the service on its own database (options: make run ARGS="--listen 127.0.0.1:9090")
 	$(CARGO) run --release --locked -- serve $(ARGS)
 
 test: cargo postgres ## Run all tests
 	$(CARGO) test --workspace --locked
+
+test-oidc: cargo postgres ## Sign in at real OpenID Connect providers, fetched by npm (skipped without Node)
+	CARGO=$(CARGO) tests/oidc/run
 
 lint: cargo ## Check formatting, lints and documentation
 	$(CARGO) fmt --all --check
@@ -22,6 +25,9 @@ lint: cargo ## Check formatting, lints and documentation
 
 bench: cargo postgres ## Measure
 	$(CARGO) bench --locked
+
+fuzz-api: cargo postgres ## Fuzz the API by its description, with schemathesis (fewer examples: make fuzz-api EXAMPLES=20)
+	CARGO=$(CARGO) EXAMPLES=$(EXAMPLES) tests/fuzz-api/run
 
 cargo:
 	@test -n "$(CARGO)" || { echo "Rust is missing: install it from https://rustup.rs, then try again." >&2; exit 1; }
