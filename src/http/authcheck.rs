@@ -12,6 +12,7 @@ use super::{
     answer::{Json, Refusal, Validation},
     body::JsonBody,
     caller::Caller,
+    openapi::schemas,
 };
 use crate::{
     app::{App, AppState},
@@ -63,7 +64,7 @@ struct CheckedObject {
     organization_id: String,
     /// The id of the object itself, of the type `user`, `group`, `template` or `workspace`. It is looked up, and the
     /// other fields do not count. What is not found, nobody may do anything to.
-    #[schema(value_type = Uuid, default = json!(null))]
+    #[schema(value_type = schemas::Id)]
     resource_id: String,
     /// Whether it may be in any organization, if none is named.
     #[schema(example = false)]

@@ -23,11 +23,11 @@ pub type Diff = BTreeMap<&'static str, Change>;
 #[schema(as = AuditDiffField)]
 pub struct Change {
     /// Before.
-    #[schema(value_type = Option<Object>, example = "suspended")]
+    #[schema(value_type = Option<Value>, example = "suspended")]
     #[serde(skip_serializing_if = "Value::is_null")]
     old: Value,
     /// After.
-    #[schema(value_type = Option<Object>, example = "active")]
+    #[schema(value_type = Option<Value>, example = "active")]
     #[serde(skip_serializing_if = "Value::is_null")]
     new: Value,
     /// Whether the values are not told.

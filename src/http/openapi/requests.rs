@@ -21,7 +21,9 @@ pub fn accept_absence(document: &mut Value) {
     }
     let mut schemas = document["components"]["schemas"].take();
     for operation in members_mut(&mut document["paths"]).flat_map(members_mut) {
-        let rules = operation.as_object_mut().and_then(|named| named.remove(RULES));
+        let rules = operation
+            .as_object_mut()
+            .and_then(|named| named.remove(RULES));
         let Some(content) = operation.pointer_mut("/requestBody/content/application~1json") else {
             continue;
         };
@@ -79,7 +81,9 @@ fn accept_absent_fields(schema: &mut Value, document: &Value) {
 
 fn accept_absent(property: &mut Value, document: &Value) {
     let found = resolved(property, document);
-    let is_text = found["type"] == "string";
+    // What has a format is more than a text while it is read: an id, or a time.
+    let is_text =
+        found["type"] == "string" && [&json!("password"), &Value::Null].contains(&&found["format"]);
     let limits = ["enum", "format", "minLength", "pattern"];
     let is_limited = limits.iter().any(|limit| !found[*limit].is_null());
     let is_named = property["$ref"].is_string();

@@ -11,7 +11,7 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
         ObjectBuilder, RefOr, Schema,
-        schema::{KnownFormat, SchemaFormat, Type},
+        schema::{AnyOfBuilder, KnownFormat, SchemaFormat, Type},
     },
 };
 
@@ -42,6 +42,8 @@ schemas! {
     Username: matching(text(1..=32, "ada"), GROUPS);
     /// Letters and digits, in groups joined by single hyphens. Capitals make no other name.
     OrganizationName: matching(text(1..=32, "rowing-club"), GROUPS);
+    /// The id of something.
+    Id: matching(text(36..=36, "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"), ID);
     /// What people call a user: at most 128 bytes, no white space at its ends, no control characters.
     DisplayName: matching(text(0..=128, "Ada Lovelace"), &line(""));
     /// What people call an organization: at most 64 bytes, no white space at its ends, no control characters.
@@ -50,6 +52,11 @@ schemas! {
     TokenName: matching(text(1..=64, "ci"), &line(r"/\\?#%"));
     /// A path, or an address that begins with `https://` or `http://`; at most 2048 bytes.
     Picture: matching(text(0..=2048, "https://example.com/ada.png"), &picture());
+    /// How long a token is good, in nanoseconds: from a second to what `tokenconfig` says. 0: as long as is usual here.
+    TokenLifetime: AnyOfBuilder::new()
+        .item(number().enum_values(Some([0])))
+        .item(number().minimum(Some(1_000_000_000)))
+        .examples([json!(604_800_000_000_000_u64)]);
     /// A password that is in use.
     Password: secret(text(1..=1_048_576, "correct horse battery staple"));
     /// A new password: from 8 characters to 256 bytes, and not easily guessed.
@@ -60,20 +67,25 @@ schemas! {
     NewUserStatus: words([Status::Active, Status::Dormant].map(Status::name));
     /// How a user signs in.
     UserLoginType: words(LoginType::ALL.map(LoginType::name));
-    /// How a new user signs in: with a password, or not at all.
-    NewUserLoginType: words([LoginType::Password, LoginType::None].map(LoginType::name));
+    /// How a new user signs in: with a password, not at all, or by a provider that is configured.
+    NewUserLoginType: words(["password", "none", "github", "oidc"]);
     /// A role in the whole service.
     SiteRole: words(Role::ALL.map(Role::name));
+    /// A role in an organization, with or without the organization's id behind it.
+    OrganizationRoleThere: matching(text(1..=80, "organization-auditor"), &role_there());
     /// A role in an organization.
     OrganizationRole: words(user::OrganizationRole::ALL.map(user::OrganizationRole::name));
     /// What is done something to.
     AuditResourceType: words(ResourceType::ALL.map(ResourceType::name));
     /// What was done.
     AuditAction: words(Action::ALL.map(Action::name));
+    /// What a token reaches: everything. Less than that is refused.
+    AllowListEntry: words(["*:*"]);
     /// What a token is good for.
     TokenScope: words(["all", "application_connect", "coder:all", "coder:application_connect"]);
 }
 
+const ID: &str = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
 const GROUPS: &str = "^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$";
 /// Characters that control something, as a part of a class.
 const CONTROLS: &str = r"\x00-\x1F\x7F-\x9F";
@@ -100,6 +112,17 @@ fn matching(text: ObjectBuilder, pattern: &str) -> ObjectBuilder {
 
 fn secret(text: ObjectBuilder) -> ObjectBuilder {
     text.format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
+}
+
+fn number() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Integer)
+}
+
+/// The member's role, which everybody there has, may be named as well.
+fn role_there() -> String {
+    let roles = user::OrganizationRole::ALL.map(user::OrganizationRole::name);
+    let id = ID.trim_start_matches('^');
+    format!("^({}|organization-member)(:{id}|$)", roles.join("|"))
 }
 
 /// One line without white space at its ends, and without these characters.

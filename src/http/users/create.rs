@@ -46,7 +46,7 @@ pub struct Request {
     username: String,
     #[schema(value_type = schemas::DisplayName)]
     name: String,
-    /// Required unless the login type is `none`: then there is none.
+    /// Required for the login type `password`, which is the usual one; with another there is none.
     #[schema(value_type = schemas::NewPassword)]
     password: String,
     #[schema(value_type = schemas::NewUserLoginType)]
@@ -141,7 +141,10 @@ pub async fn create(
 /// What the fields say of each other, for the description of the API.
 fn rules() -> Value {
     json!({
-        "if": { "required": ["login_type"], "properties": { "login_type": { "const": "none" } } },
+        "if": {
+            "required": ["login_type"],
+            "properties": { "login_type": { "enum": ["none", "github", "oidc"] } },
+        },
         "then": { "properties": { "password": { "enum": ["", null] } } },
         "else": {
             "required": ["password"],

@@ -18,6 +18,7 @@ use crate::{
         answer::{Refusal, Validation},
         body::JsonBody,
         caller::Caller,
+        openapi::schemas,
         path::Path,
     },
     permissions::{Action, Object},
@@ -31,8 +32,7 @@ const MEMBER: &str = "organization-member";
 #[serde(default)]
 #[schema(as = UpdateOrganizationRoles)]
 pub struct Request {
-    /// Each by its name, or with the organization's id behind it: `organization-auditor:<id>`.
-    #[schema(example = json!(["organization-auditor"]))]
+    #[schema(value_type = Vec<schemas::OrganizationRoleThere>)]
     roles: Vec<String>,
 }
 

@@ -46,8 +46,7 @@ const NAMES_TRIED: u32 = 5;
 #[serde(default)]
 #[schema(as = CreateToken)]
 pub struct Request {
-    /// How long it is good, in nanoseconds: from a second to what `tokenconfig` says. 0: as long as is usual here.
-    #[schema(minimum = 0, example = 604_800_000_000_000_i64)]
+    #[schema(value_type = schemas::TokenLifetime)]
     lifetime: i64,
     /// `all` unless it is given.
     #[schema(value_type = schemas::TokenScope)]
@@ -58,8 +57,7 @@ pub struct Request {
     /// Unique among the user's tokens. Without one it gets a name of ours.
     #[schema(value_type = schemas::TokenName)]
     token_name: String,
-    /// What it reaches: `*:*`, which is everything. Less than that is refused.
-    #[schema(example = json!(["*:*"]))]
+    #[schema(value_type = Vec<schemas::AllowListEntry>)]
     allow_list: Vec<String>,
 }
 
