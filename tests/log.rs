@@ -15,6 +15,8 @@ mod tools;
 
 #[path = "log/append_only.rs"]
 mod append_only;
+#[path = "log/audit.rs"]
+mod audit;
 #[path = "log/conflicts.rs"]
 mod conflicts;
 #[path = "log/cqrs.rs"]

@@ -17,7 +17,9 @@ pub fn description(kind: Kind) -> String {
         Action::Login | Action::Logout | Action::Register
     );
     if !is_by_itself {
-        sentence += &format!(" {} {{target}}", noun(kind.resource_type));
+        sentence += " ";
+        sentence += &noun(kind.resource_type);
+        sentence += " {target}";
     }
     sentence
 }

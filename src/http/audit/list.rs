@@ -78,7 +78,7 @@ pub async fn list(
     };
     let page = page(&app.log, &request).await.map_err(unreadable)?;
     let around = around(&app, &page.entries).await?;
-    let entries = page.entries.into_iter();
+    let entries = page.entries.iter();
     Ok(Json(
         StatusCode::OK,
         Answer {

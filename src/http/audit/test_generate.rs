@@ -29,6 +29,7 @@ use crate::{
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = CreateTestAuditLog)]
+#[expect(clippy::struct_field_names, reason = "the names are the API's")]
 pub struct Request {
     /// Usually `write`.
     #[schema(value_type = schemas::AuditAction)]

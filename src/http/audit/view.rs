@@ -106,9 +106,9 @@ impl Around {
 
 impl EntryView {
     /// The entry, among those whom it names.
-    pub fn new(entry: Entry, around: &Around) -> Self {
+    pub fn new(entry: &Entry, around: &Around) -> Self {
         let row = &entry.row;
-        let target = target(&entry, around);
+        let target = target(entry, around);
         let status_code = status(&entry.recorded.event);
         let origin = entry.recorded.metadata.origin.known();
         let ip = origin.and_then(|origin| origin.ip);
@@ -129,9 +129,9 @@ impl EntryView {
             resource_target: target.name,
             resource_icon: "",
             action: row.kind.action.name(),
-            diff: diff(&entry),
+            diff: diff(entry),
             status_code,
-            additional_fields: additional_fields(&entry),
+            additional_fields: additional_fields(entry),
             description: description(row.kind),
             resource_link: target.link,
             is_deleted: target.is_deleted,
