@@ -1,10 +1,13 @@
 //! The command line.
 
 mod config;
+mod doctor;
+mod erase;
 mod migrate;
 mod openapi;
 mod serve;
 mod users;
+mod with_app;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
@@ -41,12 +44,22 @@ enum Command {
         after_help = "Example: rollcall migrate --database-url postgres://owner@db.example.com/rollcall"
     )]
     Migrate(Box<StoreArgs>),
+    /// Look whether everything is well that serving needs: the database, the master key, the providers
+    #[command(
+        after_help = "Example: rollcall doctor --format json\n\nNothing is changed. The exit status is 1 if something is wrong."
+    )]
+    Doctor(Box<doctor::Doctor>),
     /// Print the configuration that is in force, secrets hidden
     #[command(after_help = "Example: ROLLCALL_LISTEN=0.0.0.0:8080 rollcall config")]
     Config(Box<Args>),
     /// Print the description of the API, as OpenAPI 3.1
     #[command(after_help = "Example: rollcall openapi > openapi.json\n\nIt needs no database.")]
     Openapi,
+    /// Forget a person: nothing brings them back
+    #[command(
+        after_help = "Example: rollcall erase ada\n\nThe user goes, and the key to all that is sealed about the person is destroyed. The history stays, without them."
+    )]
+    Erase(Box<erase::Erase>),
     /// Manage users, without a running service
     #[command(after_help = "Example: rollcall users list --query status:suspended")]
     Users {
@@ -69,8 +82,12 @@ fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
     match cli.command {
         Command::Serve(args) => serve::serve(configured(&args)?),
         Command::Migrate(args) => migrate::migrate(&configured(&Args::from(*args))?),
+        Command::Doctor(wish) => doctor::doctor(&configured(&wish.args)?, wish.format),
         Command::Config(args) => Ok(config::print(&configured(&args)?)?),
         Command::Openapi => Ok(openapi::print()?),
+        Command::Erase(wish) => {
+            erase::erase(configured(&Args::from(wish.store.clone()))?, &wish)
+        }
         Command::Users { command } => {
             let config = configured(&Args::from(command.store().clone()))?;
             users::run(config, &command)
@@ -78,8 +95,13 @@ fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// One sentence, with its causes.
 fn fail(error: &(dyn Error + 'static), status: u8) -> ExitCode {
+    eprintln!("rollcall: {}", sentence(error));
+    ExitCode::from(status)
+}
+
+/// One sentence, with its causes.
+fn sentence(error: &(dyn Error + 'static)) -> String {
     let mut sentence = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -89,6 +111,5 @@ fn fail(error: &(dyn Error + 'static), status: u8) -> ExitCode {
         }
         cause = error.source();
     }
-    eprintln!("rollcall: {sentence}");
-    ExitCode::from(status)
+    sentence
 }

@@ -162,6 +162,7 @@ fn signed_in() -> OpenApiRouter<AppState> {
         routes!(users::list::list, users::create::create),
         routes!(users::logout::logout),
         routes!(users::get::get, users::delete::delete),
+        routes!(users::erase::erase),
         routes!(users::update_profile::update_profile),
         routes!(users::suspend::suspend),
         routes!(users::activate::activate),

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod command_bus;
 pub mod config;
 pub mod database;
+pub mod erasure;
 pub mod http;
 pub mod logging;
 pub mod permissions;

@@ -13,7 +13,7 @@ mod subject_key;
 use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
 
 use moka::sync::Cache;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
 pub(crate) use credentials::write;
@@ -149,6 +149,11 @@ impl Vault {
         Ok(destroyed.len())
     }
 
+    /// Forgets the opened key of an erased subject. Other nodes remember theirs for a minute at most.
+    pub fn forget(&self, subject: Uuid) {
+        self.opened.invalidate(&subject);
+    }
+
     async fn wrapped(&self, subjects: &[Uuid]) -> sqlx::Result<Vec<(Uuid, String, Vec<u8>)>> {
         sqlx::query_as(
             "SELECT subject_id, master_key_id, wrapped FROM vault.subject_keys WHERE subject_id = ANY($1)",
@@ -174,9 +179,17 @@ async fn register(pool: &PgPool, id: &str, clock: &dyn Clock) -> sqlx::Result<Ve
     .bind(clock.now())
     .execute(&mut *tx)
     .await?;
-    let known = sqlx::query_scalar("SELECT id FROM vault.master_keys ORDER BY id")
-        .fetch_all(&mut *tx)
-        .await?;
+    let known = known_master_keys(&mut *tx).await?;
     tx.commit().await?;
     Ok(known)
+}
+
+/// The names of the master keys that a database was sealed under; none before it was first opened.
+///
+/// # Errors
+/// The database fails.
+pub async fn known_master_keys(executor: impl PgExecutor<'_>) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar("SELECT id FROM vault.master_keys ORDER BY id")
+        .fetch_all(executor)
+        .await
 }

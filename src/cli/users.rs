@@ -7,26 +7,25 @@ mod list;
 mod password;
 mod show;
 
-use std::{collections::BTreeSet, error::Error, fmt, sync::Arc};
+use std::{collections::BTreeSet, error::Error, fmt};
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use rollcall_events::{
     Claim, Metadata, Origin, Personal,
-    clock::SystemClock,
     ids::Ids,
     user::{ActivationCause, Role, UserCommand, UserError},
     vault::VaultWrite,
 };
 use uuid::Uuid;
 
+use super::with_app::with_app;
 use crate::{
     app::{App, AppState},
     command_bus::CommandError,
     config::{Config, StoreArgs},
-    database,
-    database::Database,
-    postgres::Cluster,
 };
+
+pub use find::find;
 
 /// What to do.
 #[derive(Subcommand)]
@@ -91,7 +90,7 @@ struct Output {
 
 /// How results are printed.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub enum Format {
     /// For people.
     Text,
     /// For programs.
@@ -117,24 +116,7 @@ impl UsersCommand {
 /// # Errors
 /// There is no database or no such user, or a rule refuses it.
 pub fn run(config: Config, command: &UsersCommand) -> Result<(), Box<dyn Error>> {
-    // From the main thread, and before any other: see `database::open`.
-    let database = database::open(&config)?;
-    let master_key = database::master_key(&config)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let done = runtime.block_on(async {
-        database.migrate().await?;
-        let service = database.service.clone();
-        let app = App::start(config, service, master_key, Arc::new(SystemClock)).await?;
-        execute(&app, command).await
-    });
-    // Connections first, then the server that they go to.
-    drop(runtime);
-    let Database { cluster, .. } = database;
-    let stopped = cluster.map_or(Ok(()), Cluster::stop);
-    done?;
-    Ok(stopped?)
+    with_app(config, async |app| execute(&app, command).await)
 }
 
 async fn execute(app: &AppState, command: &UsersCommand) -> Result<(), Box<dyn Error>> {
@@ -142,7 +124,7 @@ async fn execute(app: &AppState, command: &UsersCommand) -> Result<(), Box<dyn E
         UsersCommand::CreateAdmin(command) => create_admin::create_admin(app, command).await,
         UsersCommand::List(command) => list::list(app, command).await,
         UsersCommand::Show(one) => {
-            let user = find::find(app, &one.user).await?;
+            let user = find(app, &one.user).await?;
             show::show(app, user.row.id, one.output.format).await
         }
         UsersCommand::Suspend(one) => change(app, one, UserCommand::SuspendUser).await,
@@ -156,13 +138,13 @@ async fn execute(app: &AppState, command: &UsersCommand) -> Result<(), Box<dyn E
 }
 
 async fn change(app: &App, one: &One, command: UserCommand) -> Result<(), Box<dyn Error>> {
-    let user = find::find(app, &one.user).await?;
+    let user = find(app, &one.user).await?;
     give(app, user.row.id, command, Vec::new()).await?;
     show::show(app, user.row.id, one.output.format).await
 }
 
 async fn roles(app: &App, command: &Roles) -> Result<(), Box<dyn Error>> {
-    let user = find::find(app, &command.user).await?;
+    let user = find(app, &command.user).await?;
     if let Some(names) = &command.set {
         let command = UserCommand::AssignRoles {
             roles: read_roles(names)?,
@@ -193,7 +175,7 @@ async fn give(
 }
 
 /// The operator has the database, and needs no right. What the system calls them is told for what it is worth.
-fn metadata() -> Metadata {
+pub fn metadata() -> Metadata {
     let id = Ids.uuid();
     let account = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
     let account = account.unwrap_or_else(|_| "unknown".to_owned());
@@ -210,7 +192,7 @@ fn metadata() -> Metadata {
 
 /// A command that was refused, in words for the console.
 #[derive(Debug)]
-struct Refused(CommandError<UserError>);
+pub struct Refused(pub CommandError<UserError>);
 
 impl fmt::Display for Refused {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

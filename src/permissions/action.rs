@@ -11,6 +11,8 @@ pub enum Action {
     Update,
     /// Remove it.
     Delete,
+    /// Forget the person: nothing brings them back.
+    Erase,
     /// See what is nobody's business: a user's roles, sign-in method and settings.
     ReadPersonal,
     /// Change what is one's own: a user's name for people, picture and password.
@@ -25,11 +27,12 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Create,
         Self::Read,
         Self::Update,
         Self::Delete,
+        Self::Erase,
         Self::ReadPersonal,
         Self::UpdatePersonal,
         Self::Assign,
@@ -45,6 +48,7 @@ impl Action {
             Self::Read => "read",
             Self::Update => "update",
             Self::Delete => "delete",
+            Self::Erase => "erase",
             Self::ReadPersonal => "read_personal",
             Self::UpdatePersonal => "update_personal",
             Self::Assign => "assign",

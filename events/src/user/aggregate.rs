@@ -76,7 +76,7 @@ impl EventSourced for User {
             UserCommand::AssignRoles { roles, .. } if !roles.contains(&Role::Owner) => {
                 self.to_be_succeeded()
             }
-            UserCommand::DeleteUser => self.to_be_succeeded(),
+            UserCommand::DeleteUser | UserCommand::EraseUser => self.to_be_succeeded(),
             UserCommand::StartSession(wish) => {
                 let name = wish.token_name.iter();
                 name.map(|name| Claim::TokenName(name.as_str().to_owned()))

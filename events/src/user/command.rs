@@ -30,6 +30,8 @@ pub enum UserCommand {
     ActivateUser(ActivationCause),
     /// Remove the user, freeing e-mail address and username.
     DeleteUser,
+    /// Remove the user, if they are still here, and forget the person: what was sealed can never be opened again.
+    EraseUser,
     /// Have another password. All sessions and tokens end.
     ChangePassword {
         /// Algorithm and cost of the new hash.

@@ -35,6 +35,8 @@ pub(super) fn decide(user: &User, command: &UserCommand) -> Decision {
         (User::Live(_) | User::Deleted | User::Erased, UserCommand::CreateUser(_)) => {
             Err(UserError::AlreadyExists)
         }
+        (User::Deleted, UserCommand::EraseUser) => happened(UserEvent::UserErased {}),
+        (User::Erased, UserCommand::EraseUser) => UNCHANGED,
         (User::Live(account), command) => decide_live(account, command),
         (
             User::Deleted | User::Erased,
@@ -50,6 +52,7 @@ pub(super) fn decide(user: &User, command: &UserCommand) -> Decision {
 fn decide_live(account: &Account, command: &UserCommand) -> Decision {
     match command {
         UserCommand::CreateUser(_) => Err(UserError::AlreadyExists),
+        UserCommand::EraseUser => happened(UserEvent::UserErased {}),
         UserCommand::ChangeProfile(change) => change_profile(account, change),
         UserCommand::AssignRoles {
             from: Some(from), ..

@@ -331,7 +331,7 @@ fn assign_at<const N: usize>(organization_id: Uuid, roles: [OrganizationRole; N]
 }
 
 /// One of each.
-fn all_commands() -> [UserCommand; 19] {
+fn all_commands() -> [UserCommand; 20] {
     [
         create(ada()),
         UserCommand::ChangeProfile(renamed("countess")),
@@ -340,6 +340,7 @@ fn all_commands() -> [UserCommand; 19] {
         activate(ActivationCause::Administrator),
         activate(ActivationCause::Use),
         UserCommand::DeleteUser,
+        UserCommand::EraseUser,
         change_password(1),
         link("1"),
         convert_to_provider(1),

@@ -18,6 +18,11 @@ pub enum VaultWrite {
         /// The key.
         wrapped: WrappedKey,
     },
+    /// No key any more: what was sealed under it can never be opened again.
+    NoKey {
+        /// Whose.
+        subject: Uuid,
+    },
     /// A subject's password hash, in place of any earlier one.
     PasswordHash {
         /// Whose.
@@ -84,11 +89,13 @@ pub(crate) async fn write(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     let mut keys = Vec::new();
+    let mut erased = Vec::new();
     let mut hashes = BTreeMap::new();
     let mut tokens = BTreeMap::new();
     for write in writes {
         match write {
             VaultWrite::Key { subject, wrapped } => keys.push((*subject, wrapped)),
+            VaultWrite::NoKey { subject } => erased.push(*subject),
             VaultWrite::PasswordHash {
                 subject,
                 hash,
@@ -105,6 +112,9 @@ pub(crate) async fn write(
     }
     if !keys.is_empty() || !hashes.is_empty() {
         write_keys_and_hashes(conn, keys, hashes, now).await?;
+    }
+    if !erased.is_empty() {
+        destroy_keys(conn, erased).await?;
     }
     if !tokens.is_empty() {
         write_provider_tokens(conn, tokens).await?;
@@ -153,6 +163,15 @@ async fn write_keys_and_hashes(
     Ok(())
 }
 
+/// After all keys of the batch are there: who was made and erased within it has none.
+async fn destroy_keys(conn: &mut PgConnection, subjects: Vec<Uuid>) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM vault.subject_keys WHERE subject_id = ANY($1)")
+        .bind(subjects)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 async fn write_provider_tokens(
     conn: &mut PgConnection,
     tokens: BTreeMap<Uuid, Option<Tokens<'_>>>,
@@ -192,6 +211,7 @@ impl std::fmt::Debug for VaultWrite {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (kind, subject) = match self {
             Self::Key { subject, .. } => ("Key", subject),
+            Self::NoKey { subject } => ("NoKey", subject),
             Self::PasswordHash { subject, .. } => ("PasswordHash", subject),
             Self::ProviderTokens { subject, .. } => ("ProviderTokens", subject),
             Self::NoProviderTokens { subject } => ("NoProviderTokens", subject),

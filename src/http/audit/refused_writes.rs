@@ -29,7 +29,9 @@ use crate::{
 fn audited(method: &str, route: &str) -> Option<(Action, ResourceType)> {
     let done = match (method, route.strip_prefix("/api/v2")?) {
         ("POST", "/users") => (Action::Create, ResourceType::User),
-        ("DELETE", "/users/{user}") => (Action::Delete, ResourceType::User),
+        ("DELETE", "/users/{user}" | "/users/{user}/personal-data") => {
+            (Action::Delete, ResourceType::User)
+        }
         (
             "PUT",
             "/users/{user}/profile"

@@ -40,7 +40,10 @@ pub async fn delete(
         ));
     }
     caller.require(Action::Delete, &Object::user(id))?;
-    let secrets = vec![VaultWrite::NoPassword { subject: id }];
+    let secrets = vec![
+        VaultWrite::NoPassword { subject: id },
+        VaultWrite::NoProviderTokens { subject: id },
+    ];
     let done = app
         .users
         .execute(id, UserCommand::DeleteUser, caller.metadata(&app), secrets)

@@ -154,6 +154,7 @@ fn nothing_else_claims_anything() {
             | UserCommand::ChangeProfile(_)
             | UserCommand::AssignRoles { .. }
             | UserCommand::DeleteUser
+            | UserCommand::EraseUser
             | UserCommand::LinkIdentity { .. }
             | UserCommand::ConvertToProvider { .. } => continue,
             _ => [],

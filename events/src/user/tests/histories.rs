@@ -159,6 +159,7 @@ fn brings_a_hash(event: &UserEvent) -> bool {
 fn asks_only_for_an_end(command: &UserCommand) -> bool {
     match command {
         UserCommand::DeleteUser
+        | UserCommand::EraseUser
         | UserCommand::EndSession { .. }
         | UserCommand::ExpireSession { .. }
         | UserCommand::ForgetSessions { .. } => true,

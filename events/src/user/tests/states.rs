@@ -57,6 +57,11 @@ fn expected(command: &UserCommand) -> [Answer; 8] {
             alive([Nothing, Happens, KEPT_OUT, Nothing, Nothing])
         }
         UserCommand::StartSession(_) => alive([Happens, Happens, KEPT_OUT, Happens, Happens]),
+        UserCommand::EraseUser => {
+            let mut all = [Happens; 8];
+            (all[0], all[7]) = (UNKNOWN, Nothing);
+            all
+        }
         UserCommand::DeleteUser
         | UserCommand::EndSession { .. }
         | UserCommand::ExpireSession { .. }
