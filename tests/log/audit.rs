@@ -278,7 +278,7 @@ async fn assert_goes_by(q: &str, side: Side, indexes: &[&str]) {
     )
     .await;
     let used = format!(
-        "SELECT array_agg(indexrelname::text ORDER BY indexrelname) @> '{{{}}}' FROM pg_stat_user_indexes
+        "SELECT coalesce(array_agg(indexrelname::text) @> '{{{}}}', false) FROM pg_stat_user_indexes
           WHERE relname = 'audit' AND idx_scan > 0",
         indexes.join(",")
     );
