@@ -13,7 +13,7 @@ use rollcall_events::{
     vault::{InvalidMasterKey, MasterKey},
 };
 use sqlx::{
-    ConnectOptions, Connection, Executor, PgConnection, Row,
+    ConnectOptions, Connection, Executor, PgConnection,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgSslMode},
 };
@@ -29,6 +29,8 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// The role that the service works as in the private cluster: it cannot change the log.
 const SERVICE_ROLE: &str = "rollcall_service";
 const DATABASE: &str = "rollcall";
+/// The file of the private cluster's own key, in its folder.
+const OWN_MASTER_KEY: &str = "master.key";
 /// Nodes that start together migrate one after another. An arbitrary number that only we use.
 const MIGRATION_LOCK: i64 = 0x726f_6c6c_6361_6c6c;
 
@@ -189,7 +191,7 @@ async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
 /// # Errors
 /// A step fails.
 pub async fn migrate(conn: &mut PgConnection) -> Result<(), DatabaseError> {
-    if is_current(conn).await? {
+    if schema(conn).await? == Schema::Current {
         return Ok(());
     }
     let mut tx = conn.begin().await?;
@@ -203,27 +205,58 @@ pub async fn migrate(conn: &mut PgConnection) -> Result<(), DatabaseError> {
     Ok(tx.commit().await?)
 }
 
-/// Whether there is nothing to do: then a role without the right to do it can serve too.
-async fn is_current(conn: &mut PgConnection) -> sqlx::Result<bool> {
+/// How the schema of a database compares with what this program wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// They are the same: a role without the right to change it can serve too.
+    Current,
+    /// So many steps are missing.
+    Behind(usize),
+    /// It has steps that this program does not know: a newer one made them.
+    Ahead,
+    /// Some step was another one when it was taken.
+    Other,
+}
+
+impl Schema {
+    fn of(applied: &[(i64, Vec<u8>)]) -> Self {
+        let wanted: Vec<(i64, &[u8])> = MIGRATIONS
+            .iter()
+            .map(|step| (step.version, step.checksum.as_ref()))
+            .collect();
+        let applied: Vec<(i64, &[u8])> = applied
+            .iter()
+            .map(|(version, checksum)| (*version, checksum.as_slice()))
+            .collect();
+        if applied == wanted {
+            Self::Current
+        } else if wanted.starts_with(&applied) {
+            Self::Behind(wanted.len() - applied.len())
+        } else if applied.starts_with(&wanted) {
+            Self::Ahead
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// Compares the schema of a database with what this program wants.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn schema(conn: &mut PgConnection) -> sqlx::Result<Schema> {
     if !sqlx::query_scalar::<_, bool>("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
         .fetch_one(&mut *conn)
         .await?
     {
-        return Ok(false);
+        return Ok(Schema::of(&[]));
     }
-    let rows = sqlx::query(
+    let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as(
         "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version",
     )
     .fetch_all(conn)
     .await?;
-    let mut applied = Vec::with_capacity(rows.len());
-    for row in rows {
-        applied.push((row.try_get::<i64, _>(0)?, row.try_get::<Vec<u8>, _>(1)?));
-    }
-    Ok(MIGRATIONS
-        .iter()
-        .map(|step| (step.version, step.checksum.to_vec()))
-        .eq(applied))
+    Ok(Schema::of(&applied))
 }
 
 async fn create_database(owner: &PgConnectOptions) -> sqlx::Result<()> {
@@ -258,8 +291,31 @@ pub fn master_key(config: &Config) -> Result<MasterKey, DatabaseError> {
     match given_master_key(config)? {
         Some(key) => Ok(key),
         None if config.database_url.is_some() => Err(DatabaseError::NoMasterKey),
-        None => own_master_key(&data_dir(config)?.join("master.key")),
+        None => own_master_key(&data_dir(config)?.join(OWN_MASTER_KEY)),
     }
+}
+
+/// The same key, if there is one already: none is made.
+///
+/// # Errors
+/// See [`master_key`].
+pub fn existing_master_key(config: &Config) -> Result<Option<MasterKey>, DatabaseError> {
+    match given_master_key(config)? {
+        None if config.database_url.is_none() => {
+            let path = data_dir(config)?.join(OWN_MASTER_KEY);
+            let is_there = path.exists().then(|| read_master_key(&path));
+            is_there.transpose()
+        }
+        _ => master_key(config).map(Some),
+    }
+}
+
+/// Whether there is a database to speak to: one that is given, or a private cluster that was made before.
+///
+/// # Errors
+/// It is not known where the private cluster would be.
+pub fn exists(config: &Config) -> Result<bool, DatabaseError> {
+    Ok(config.database_url.is_some() || Cluster::exists(&data_dir(config)?))
 }
 
 fn given_master_key(config: &Config) -> Result<Option<MasterKey>, DatabaseError> {

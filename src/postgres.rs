@@ -104,6 +104,12 @@ impl Cluster {
         })
     }
 
+    /// Whether there is a cluster in this folder.
+    #[must_use]
+    pub fn exists(data_dir: &Path) -> bool {
+        layout::pgdata(data_dir).exists()
+    }
+
     /// Starts the server again if it has ended (it crashed, or the process that had started it is gone), or joins the
     /// one that another process has started since. Says whether it had ended. All that is true of [`Cluster::start`]
     /// is true of this.

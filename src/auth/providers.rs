@@ -12,6 +12,7 @@ mod application;
 mod cached;
 mod client;
 mod error;
+mod examine;
 mod flow;
 mod github;
 mod oidc;
@@ -27,6 +28,7 @@ use crate::config::{AccessUrl, Config};
 use client::Client;
 
 pub use error::{ProviderError, Trouble};
+pub use examine::Finding;
 pub use flow::Flow;
 pub use github::GitHub;
 pub use oidc::Oidc;

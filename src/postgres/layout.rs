@@ -33,6 +33,11 @@ pub(super) struct Layout {
     pub(super) account: Account,
 }
 
+/// Where a cluster lies in its folder.
+pub(super) fn pgdata(data_dir: &Path) -> PathBuf {
+    data_dir.join("postgres")
+}
+
 impl Layout {
     /// Makes the folders that are missing, except for the cluster itself.
     pub(super) fn prepare(data_dir: &Path, account: Account) -> Result<Self, ClusterError> {
@@ -56,7 +61,7 @@ impl Layout {
     }
 
     pub(super) fn pgdata(&self) -> PathBuf {
-        self.data_dir.join("postgres")
+        pgdata(&self.data_dir)
     }
 
     pub(super) fn init_dir(&self) -> PathBuf {

@@ -126,6 +126,11 @@ impl Application {
         &self.id
     }
 
+    /// Where the provider sends the browser back to.
+    pub fn redirect(&self) -> &str {
+        &self.redirect
+    }
+
     /// Where the browser is sent, asking for `scopes`.
     pub fn authorize_url<'a>(
         &self,

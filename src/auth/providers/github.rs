@@ -9,6 +9,7 @@ use oauth2::{
 };
 use rollcall_events::{
     clock::Clock,
+    ids::Ids,
     user::{AvatarUrl, DisplayName, EmailAddress, Identity},
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -16,10 +17,11 @@ use serde::{Deserialize, de::DeserializeOwned};
 use crate::config::{AccessUrl, Config, GithubTeam, ProviderUrl};
 
 use super::{
-    Flow, GITHUB_CALLBACK, Proven, ProviderError, ProviderSetupError, RenewedTokens,
+    Finding, Flow, GITHUB_CALLBACK, Proven, ProviderError, ProviderSetupError, RenewedTokens,
     application::{self, Application, Denied, Endpoints},
     below,
     client::{self, Client},
+    examine,
 };
 
 const PAGE: usize = 100;
@@ -158,6 +160,25 @@ impl GitHub {
             )
             .await
             .map_err(Denied::of_refresh)
+    }
+
+    /// What can be seen of GitHub before anybody signs in by it.
+    pub async fn examine(&self) -> Vec<Finding> {
+        let (client, application) = (&self.client, &self.application);
+        let api = examine::ask(client, &self.api.join("/")).await;
+        let clock = match &api {
+            Ok(answer) => examine::clock(answer, self.clock.as_ref()),
+            Err(_) => Ok("GitHub's clock was not seen.".to_owned()),
+        };
+        let start = self.authorize_url(&Flow::generate(Ids));
+        let redirect = examine::redirect(client, application, &start).await;
+        let credentials = examine::credentials(client, application, &self.endpoints).await;
+        vec![
+            Finding::new("github api", api.map(|_| format!("{} answers.", self.api))),
+            Finding::new("github clock", clock),
+            Finding::new("github redirect address", redirect),
+            Finding::new("github client", credentials),
+        ]
     }
 
     async fn check_member(&self, token: &str, login: &str) -> Result<(), ProviderError> {
@@ -300,7 +321,7 @@ impl Endpoints {
 mod tests {
     use std::collections::BTreeMap;
 
-    use rollcall_events::{clock::SystemClock, ids::Ids};
+    use rollcall_events::clock::SystemClock;
 
     use super::*;
     use crate::config::Secret;

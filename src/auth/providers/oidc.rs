@@ -10,17 +10,19 @@ mod id_token;
 use std::{sync::Arc, time::Duration};
 
 use openidconnect::core::CoreJsonWebKeySet;
-use rollcall_events::{clock::Clock, user::Identity};
+use rollcall_events::{clock::Clock, ids::Ids, user::Identity};
 use serde_json::{Map, Value};
 
 use crate::config::{AccessUrl, Config};
 
 use super::{
-    Flow, OIDC_CALLBACK, Proven, ProviderError, ProviderSetupError, RenewedTokens, Trouble,
+    Finding, Flow, OIDC_CALLBACK, Proven, ProviderError, ProviderSetupError, RenewedTokens,
+    Trouble,
     application::{self, Application, Denied},
     below,
     cached::Cached,
     client::Client,
+    examine,
 };
 use claims::ClaimRules;
 use discovery::Discovered;
@@ -154,6 +156,47 @@ impl Oidc {
             )
             .await
             .map_err(Denied::of_refresh)
+    }
+
+    /// What can be seen of the provider before anybody signs in by it.
+    pub async fn examine(&self) -> Vec<Finding> {
+        let url = discovery::address(&self.issuer);
+        let clock = examine::ask(&self.client, &url).await;
+        let clock = clock.and_then(|answer| examine::clock(&answer, self.clock.as_ref()));
+        let discovered = match self.discovered().await {
+            Ok(discovered) => discovered,
+            Err(error) => {
+                let verdict = Err(examine::sentence(&error));
+                return vec![Finding::new("oidc discovery", verdict)];
+            }
+        };
+        let found = format!("{} says where everything is.", self.issuer);
+        let (client, application) = (&self.client, &self.application);
+        let endpoints = &discovered.endpoints;
+        let start = self.authorize_url(&Flow::generate(Ids)).await;
+        let redirect = match start {
+            Ok(url) => examine::redirect(client, application, &url).await,
+            Err(error) => Err(examine::sentence(&error)),
+        };
+        let credentials = examine::credentials(client, application, endpoints).await;
+        vec![
+            Finding::new("oidc discovery", Ok(found)),
+            Finding::new("oidc keys", self.examine_keys(&discovered).await),
+            Finding::new("oidc clock", clock),
+            Finding::new("oidc redirect address", redirect),
+            Finding::new("oidc client", credentials),
+        ]
+    }
+
+    async fn examine_keys(&self, discovered: &Discovered) -> Result<String, String> {
+        let keys = discovery::keys(&self.client, &discovered.keys).await;
+        match keys.as_ref().map(id_token::usable) {
+            Ok(0) => Err(
+                "The provider publishes no key by which its tokens could be checked.".to_owned(),
+            ),
+            Ok(number) => Ok(format!("Of the provider's keys, {number} can be used.")),
+            Err(error) => Err(examine::sentence(error)),
+        }
     }
 
     async fn discovered(&self) -> Result<Arc<Discovered>, ProviderError> {

@@ -52,10 +52,14 @@ pub struct Discovered {
     pub with_pkce: bool,
 }
 
+/// Where the discovery document of an issuer is.
+pub fn address(issuer: &str) -> String {
+    format!("{}{DOCUMENT}", issuer.trim_end_matches('/'))
+}
+
 /// Reads the discovery document of an issuer.
 pub async fn discover(client: &Client, issuer: &str) -> Result<Discovered, ProviderError> {
-    let url = format!("{}{DOCUMENT}", issuer.trim_end_matches('/'));
-    let metadata = client.get_json::<Metadata>(&url, None).await;
+    let metadata = client.get_json::<Metadata>(&address(issuer), None).await;
     metadata
         .and_then(|metadata| discovered(&metadata, issuer))
         .map_err(|source| ProviderError::Unavailable {

@@ -2,7 +2,7 @@
 //! to this very sign-in.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use openidconnect::{
     JsonWebKey,
     core::{CoreJsonWebKey, CoreJsonWebKeySet, CoreJwsSigningAlgorithm as Algorithm},
@@ -11,18 +11,29 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
-use crate::auth::providers::{ProviderError, Trouble};
+use crate::auth::providers::{ProviderError, Trouble, examine::SKEW};
 
 use super::Claims;
 
-/// How far the provider's clock may be from ours.
-const SKEW: TimeDelta = TimeDelta::seconds(60);
 /// A subject is at most this long (OpenID Connect Core 1.0, section 2).
 const MOST_SUBJECT_BYTES: usize = 255;
 /// A token longer than this has not been signed by anybody in earnest.
 const MOST_TOKEN_BYTES: usize = 64 * 1024;
 /// Of the keys that may have signed a token, so many are tried.
 const MOST_KEYS: usize = 16;
+
+/// How a token may be signed: by a key of which the provider alone has the secret half.
+const ALGORITHMS: [(&str, Algorithm); 9] = [
+    ("RS256", Algorithm::RsaSsaPkcs1V15Sha256),
+    ("RS384", Algorithm::RsaSsaPkcs1V15Sha384),
+    ("RS512", Algorithm::RsaSsaPkcs1V15Sha512),
+    ("PS256", Algorithm::RsaSsaPssSha256),
+    ("PS384", Algorithm::RsaSsaPssSha384),
+    ("PS512", Algorithm::RsaSsaPssSha512),
+    ("ES256", Algorithm::EcdsaP256Sha256),
+    ("ES384", Algorithm::EcdsaP384Sha384),
+    ("EdDSA", Algorithm::EdDsa),
+];
 
 /// What a token has to be.
 pub struct Expected<'a> {
@@ -125,6 +136,17 @@ pub fn verify(
     Ok(claims)
 }
 
+/// How many of these keys could have signed a token that we believe.
+pub fn usable(keys: &CoreJsonWebKeySet) -> usize {
+    // Of another kind, or for another use, they are not asked for the hash either.
+    let fits = |key: &&CoreJsonWebKey| {
+        ALGORITHMS
+            .iter()
+            .any(|(_, algorithm)| key.hash_bytes(&[], algorithm).is_ok())
+    };
+    keys.keys().iter().filter(fits).count()
+}
+
 /// Whom the claims are of.
 pub fn subject(claims: &Claims) -> Result<String, Fault> {
     match claims.get("sub") {
@@ -139,7 +161,7 @@ pub fn subject(claims: &Claims) -> Result<String, Fault> {
     }
 }
 
-/// How it may be signed: by a key of which the provider alone has the secret half.
+/// By which algorithm it is signed, if by one of [`ALGORITHMS`].
 fn allowed(header: &Header) -> Result<Algorithm, Fault> {
     let is_jwt = header.typ.as_deref().is_none_or(|typ| {
         ["jwt", "application/jwt"]
@@ -149,18 +171,11 @@ fn allowed(header: &Header) -> Result<Algorithm, Fault> {
     if !is_jwt || header.cty.is_some() || header.crit.is_some() {
         return Err(Fault::Malformed);
     }
-    match header.alg.as_str() {
-        "RS256" => Ok(Algorithm::RsaSsaPkcs1V15Sha256),
-        "RS384" => Ok(Algorithm::RsaSsaPkcs1V15Sha384),
-        "RS512" => Ok(Algorithm::RsaSsaPkcs1V15Sha512),
-        "PS256" => Ok(Algorithm::RsaSsaPssSha256),
-        "PS384" => Ok(Algorithm::RsaSsaPssSha384),
-        "PS512" => Ok(Algorithm::RsaSsaPssSha512),
-        "ES256" => Ok(Algorithm::EcdsaP256Sha256),
-        "ES384" => Ok(Algorithm::EcdsaP384Sha384),
-        "EdDSA" => Ok(Algorithm::EdDsa),
-        _ => Err(Fault::Algorithm),
-    }
+    ALGORITHMS
+        .into_iter()
+        .find(|(name, _)| *name == header.alg)
+        .map(|(_, algorithm)| algorithm)
+        .ok_or(Fault::Algorithm)
 }
 
 fn key_id(key: &CoreJsonWebKey) -> Option<&str> {
