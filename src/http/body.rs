@@ -1,6 +1,6 @@
 //! The body of a request: bounded, and decoded as the clients' own server would.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -9,11 +9,17 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{answer::Refusal, go_json};
+use super::{
+    answer::Refusal,
+    go_json,
+    identity::{self, Identity},
+};
 use crate::app::{App, AppState};
 
 /// A body that has not arrived by then is given up.
 const READING_TIMEOUT: Duration = Duration::from_secs(30);
+/// What an honest client has sent by then. Whoever holds a body back might be suspended meanwhile.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// A decoded JSON body, whatever the request says its type is.
 pub struct JsonBody<T>(pub T);
@@ -22,7 +28,12 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request<Body>, app: &AppState) -> Result<Self, Refusal> {
+        let sender = Identity::of(request.extensions()).ok().cloned();
+        let began = Instant::now();
         let bytes = read(request, app).await?;
+        if let Some(sender) = sender.filter(|_| began.elapsed() > AT_ONCE) {
+            identity::must_be_unchanged(app, &sender).await?;
+        }
         Ok(Self(go_json::from_slice(&bytes)?))
     }
 }

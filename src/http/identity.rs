@@ -10,6 +10,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use rollcall_events::user::{Status, UserError};
 use rollcall_projections::sessions::{self, KnownSession};
 
 use super::{
@@ -22,6 +23,7 @@ use super::{
 use crate::{
     app::{App, AppState},
     auth::Token,
+    command_bus::CommandError,
 };
 
 const SESSION_HEADER: &str = "coder-session-token";
@@ -83,6 +85,32 @@ async fn find(app: &App, text: Option<String>) -> Result<KnownSession, Refusal> 
         return Err(Refusal::signed_out("The token has expired."));
     }
     Ok(session)
+}
+
+/// Makes sure that whose token it was is still here, with the same rights: for whoever took their time, and might
+/// otherwise do what they may not do any more.
+///
+/// # Errors
+/// They are not.
+pub async fn must_be_unchanged(app: &App, before: &KnownSession) -> Result<(), Refusal> {
+    let found = sessions::find(&app.pool, &before.session.id).await?;
+    let may_come_in = |found: &KnownSession| {
+        let row = &found.user.row;
+        let is_over = app.clock.now() >= found.session.expiry(found.last_used);
+        !is_over && row.deleted_at.is_none() && row.status != Status::Suspended
+    };
+    let now = found
+        .filter(may_come_in)
+        .ok_or_else(|| Refusal::signed_out("It ended while the request arrived."))?;
+    let (before, now) = (&before.user.row, &now.user.row);
+    let has_same_rights = before.roles == now.roles
+        && before.organization_ids == now.organization_ids
+        && before.organization_roles == now.organization_roles;
+    if has_same_rights {
+        Ok(())
+    } else {
+        Err(Refusal::from_command(&CommandError::<UserError>::Contended))
+    }
 }
 
 /// The token that a request presents: the first that is not empty, in the order on which the API's clients rely. One
