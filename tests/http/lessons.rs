@@ -1,5 +1,28 @@
 //! What went wrong in other identity services, and must not go wrong here: each test is named after its lesson.
 
+#[path = "lessons/bodies.rs"]
+mod bodies;
+#[path = "lessons/browsers.rs"]
+mod browsers;
+#[path = "lessons/enumeration.rs"]
+mod enumeration;
+#[path = "lessons/every.rs"]
+mod every;
+#[path = "lessons/lockout.rs"]
+mod lockout;
+#[path = "lessons/odd_requests.rs"]
+mod odd_requests;
+#[path = "lessons/passwords.rs"]
+mod passwords;
+#[path = "lessons/races.rs"]
+mod races;
+#[path = "lessons/slow_bodies.rs"]
+mod slow_bodies;
+#[path = "lessons/tenants.rs"]
+mod tenants;
+#[path = "lessons/tokens.rs"]
+mod tokens;
+
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
@@ -216,6 +239,7 @@ async fn a_stream_is_never_used_again_not_even_a_deleted_ones() {
             roles: [Role::Owner].into(),
             organizations: vec![app.app.default_organization],
             password_scheme: None,
+            identity: None,
             first: false,
         });
         let metadata = Metadata::system(Ids.uuid());
