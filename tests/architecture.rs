@@ -95,7 +95,10 @@ rules! {
     only_the_vault_writes_the_vault {
         inside: CRATES, except: &["events/src/vault"],
         broken_on: |file| writes(file, "vault."),
-        catches: &[("projections/src/users.rs", 1, "query(\"DELETE FROM vault.subject_keys\")")],
+        catches: &[
+            ("projections/src/users.rs", 1, "query(\"DELETE FROM vault.subject_keys\")"),
+            ("src/auth/renewal.rs", 1, "query(\"UPDATE vault.provider_tokens SET sealed = $1\")"),
+        ],
         passes: &[("events/src/vault/credentials.rs", "query(\"DELETE FROM vault.credentials\")")],
     }
 
@@ -112,6 +115,20 @@ rules! {
         broken_on: |file| writes(file, "live."),
         catches: &[("src/app.rs", 1, "query(\"DELETE FROM live.commands\")")],
         passes: &[("projections/src/sessions/touch.rs", "query(\"DELETE FROM live.user_activity\")")],
+    }
+
+    // A flow that could be finished twice, because somebody forgot that it was, would sign in whoever replays it.
+    only_flows_write_which_flows_are_over {
+        inside: CRATES, except: &["projections/src/flows"],
+        broken_on: |file| writes(file, "live.oauth_flows"),
+        catches: &[
+            ("projections/src/activity.rs", 1, "query(\"DELETE FROM live.oauth_flows\")"),
+            ("src/upkeep.rs", 2, "query(\n    \"TRUNCATE live.oauth_flows\")"),
+        ],
+        passes: &[
+            ("projections/src/flows.rs", "query(\"INSERT INTO live.oauth_flows VALUES ($1)\")"),
+            ("src/upkeep.rs", "query(\"SELECT count(*) FROM live.oauth_flows\")"),
+        ],
     }
 
     // What is asked is in `projections`, what is written in `events`: an endpoint only translates.
