@@ -32,7 +32,7 @@ use crate::{
     },
     command_bus::{CommandBus, CommandError},
     config::Config,
-    http::rate_limit::RateLimits,
+    http::{feed::Followers, rate_limit::RateLimits},
 };
 
 /// How long a request waits for a connection before it is told that the database does not answer.
@@ -68,6 +68,8 @@ pub struct App {
     pub organizations: CommandBus<Organization>,
     /// The way of attempts that came to nothing.
     pub attempts: Attempts,
+    /// Who follows the log.
+    pub followers: Followers,
     /// Where people sign in elsewhere.
     pub providers: Providers,
     /// Whether those still vouch for them.
@@ -154,6 +156,7 @@ impl App {
             rate_limits: RateLimits::new(&config),
             providers: Providers::new(&config, &clock)?,
             renewals: Renewals::default(),
+            followers: Followers::none(&pool),
             tickets,
             config,
             pool,

@@ -10,6 +10,7 @@ pub mod cookies;
 mod csrf;
 mod docs;
 mod entitlements;
+pub mod feed;
 pub mod go_json;
 mod health;
 pub mod identity;
@@ -192,6 +193,7 @@ fn signed_in() -> OpenApiRouter<AppState> {
             organizations::members::remove::remove
         ),
         routes!(organizations::members::assign_roles::assign_roles),
+        routes!(feed::events),
         routes!(authcheck::authcheck),
         routes!(audit::list::list),
         routes!(audit::test_generate::test_generate),

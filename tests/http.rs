@@ -36,6 +36,10 @@ mod credentials;
 mod deleting;
 #[path = "http/documented.rs"]
 mod documented;
+#[path = "http/erasing.rs"]
+mod erasing;
+#[path = "http/feed.rs"]
+mod feed;
 #[path = "http/first_user.rs"]
 mod first_user;
 #[path = "http/forged_requests.rs"]

@@ -5,22 +5,26 @@
 
 mod append;
 mod batch;
+mod bell;
 mod codec;
 mod commands;
 mod head;
 mod merkle;
 mod read;
+mod scan;
 mod store;
 mod subscribe;
 mod upcast;
 
 pub use append::{Appender, Inline};
 pub use batch::{Outcome, State, Submission, Verdict};
+pub use bell::Bell;
 pub use codec::{DecodeError, RawEvent};
 pub use commands::forget_commands;
 pub use head::{Head, head};
 pub use merkle::{Frontier, InvalidFrontier};
 pub use read::{LogError, LogReader};
+pub use scan::{Part, scan};
 pub use store::{Context, Loaded, Store};
 pub use subscribe::Subscription;
 pub use upcast::Upcasters;

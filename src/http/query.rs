@@ -85,6 +85,22 @@ impl Parameters {
         }
     }
 
+    /// A position in the log. Absent and empty mean 0: before everything.
+    pub fn position(&mut self, name: &str) -> i64 {
+        let value = self.first(name);
+        if value.is_empty() {
+            return 0;
+        }
+        match value.parse::<i64>() {
+            Ok(position) if position >= 0 => position,
+            _ => {
+                let detail = format!("Query param {name:?} must be a position: a number from 0");
+                self.refuse(name, detail);
+                0
+            }
+        }
+    }
+
     /// Call this last.
     ///
     /// # Errors

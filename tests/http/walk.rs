@@ -144,6 +144,7 @@ const OPERATIONS: &[Operation] = &[
     right("POST /api/v2/users", new_user, |subject, _| subject.may(Action::Create, &Object::any_user()), 201, 403),
     right("GET /api/v2/users/{user}", nothing, user!(Read), 200, 404),
     right("DELETE /api/v2/users/{user}", nothing, user!(Delete), 200, 403),
+    right("DELETE /api/v2/users/{user}/personal-data", |target| json!({ "confirm": target.username }), user!(Erase), 200, 403),
     right("PUT /api/v2/users/{user}/profile", profile, user!(Update), 200, 404),
     right("PUT /api/v2/users/{user}/status/suspend", nothing, user!(Update), 200, 404),
     right("PUT /api/v2/users/{user}/status/activate", nothing, user!(Update), 200, 404),
@@ -173,6 +174,7 @@ const OPERATIONS: &[Operation] = &[
     right("DELETE /api/v2/organizations/{organization}/members/{user}", nothing, membership!(Delete), 204, 403),
     right("PUT /api/v2/organizations/{organization}/members/{user}/roles", |_| json!({ "roles": ["organization-auditor"] }), |subject, target| subject.may(Action::Assign, &Object::roles_in(target.organization)), 200, 403),
 
+    right("GET /api/v2/events", nothing, |subject, _| subject.may(Action::Read, &Object::audit_log()), 200, 403),
     right("GET /api/v2/audit", nothing, |subject, _| subject.may(Action::Read, &Object::audit_log()), 200, 403),
     right("POST /api/v2/audit/testgenerate", |_| json!({}), |subject, _| subject.roles.contains(&Role::Owner), 204, 403),
 

@@ -1,0 +1,148 @@
+//! `GET /events`: the log as it grows, for other services and for those who watch over this one. As pages, or, to whoever
+//! asks for `text/event-stream`, as a stream that goes on. Positions are dense and in the order of commits, so that
+//! "after the last one that I have" is all that a reader has to remember: nothing is left out, and nothing comes twice.
+
+mod follow;
+mod view;
+
+use axum::{
+    extract::{RawQuery, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use rollcall_events::log::LogError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    answer::{Json, Refusal},
+    caller::Caller,
+    query::{Invalid, Parameters},
+};
+use crate::{
+    app::{App, AppState},
+    command_bus::CommandError,
+    permissions::{Action, Object},
+};
+use view::EventView;
+
+pub use follow::Followers;
+
+/// Events on a page, unless the request says otherwise.
+const USUAL_PAGE: u32 = 100;
+/// Events on a page, at most.
+const LARGEST_PAGE: u32 = 1_000;
+/// What a stream is resumed from, by the standard of server-sent events.
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// A part of the log.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Events)]
+pub struct Page {
+    events: Vec<EventView>,
+    /// Where to go on: the position of the last event that was looked at.
+    #[schema(example = 7)]
+    position: i64,
+}
+
+/// Which events somebody wants.
+#[derive(Debug, Clone, Default)]
+struct Wanted {
+    /// Of this type of aggregate; any, if it is empty.
+    aggregate_type: String,
+    /// Of this type; any, if it is empty.
+    kind: String,
+}
+
+/// The log after a position.
+///
+/// Personal data is open, as far as nobody was erased. With `Accept: text/event-stream` the answer goes on: each event's
+/// `id` is its position, by which a broken stream is resumed with `Last-Event-ID`.
+#[utoipa::path(get, path = "/api/v2/events", tag = "audit", operation_id = "events",
+    params(
+        ("after" = Option<i64>, Query, minimum = 0, example = 0, description = "What comes after this position. 0: everything."),
+        ("limit" = Option<i32>, Query, minimum = 0, maximum = 1000, example = 25, description = "At most so many. 0: 100."),
+        ("aggregate_type" = Option<String>, Query, example = "user", description = "Only of this type of aggregate."),
+        ("kind" = Option<String>, Query, example = "UserCreated", description = "Only events of this type."),
+        ("Last-Event-ID" = Option<String>, Header, example = "7", description = "The same as `after`, and stronger."),
+    ),
+    responses((status = 200, content((Page = "application/json"), (String = "text/event-stream")))))]
+pub async fn events(
+    State(app): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    caller.require(Action::Read, &Object::audit_log())?;
+    let mut parameters = Parameters::parse(query.as_deref());
+    let after = parameters.position("after");
+    let limit = parameters.non_negative("limit");
+    let wanted = Wanted {
+        aggregate_type: parameters.text("aggregate_type"),
+        kind: parameters.text("kind"),
+    };
+    parameters.finish()?;
+    let after = resumed_from(&headers)?.unwrap_or(after);
+    if limit > LARGEST_PAGE {
+        return Err(too_many());
+    }
+    if wants_stream(&headers) {
+        return follow::follow(app, caller, after, wanted);
+    }
+    let limit = if limit == 0 { USUAL_PAGE } else { limit };
+    let page = page(&app, after, limit, &wanted).await?;
+    Ok(Json(StatusCode::OK, page).into_response())
+}
+
+async fn page(app: &App, after: i64, limit: u32, wanted: &Wanted) -> Result<Page, Refusal> {
+    let found = app.log.after(after, i64::from(limit)).await;
+    let found = found.map_err(log_error)?;
+    let position = found.last().map_or(after, |last| last.position);
+    let mut events = Vec::with_capacity(found.len());
+    for event in found.into_iter().filter(|event| wanted.is(event)) {
+        events.push(EventView::new(event).map_err(|error| Refusal::internal(&error))?);
+    }
+    Ok(Page { events, position })
+}
+
+fn log_error(error: LogError) -> Refusal {
+    Refusal::from_command(&CommandError::<std::convert::Infallible>::Log(error))
+}
+
+fn wants_stream(headers: &HeaderMap) -> bool {
+    let accepts = headers.get(header::ACCEPT);
+    accepts
+        .and_then(|accepts| accepts.to_str().ok())
+        .is_some_and(|accepts| accepts.contains("text/event-stream"))
+}
+
+/// A stream that cannot be resumed where its reader wants must not begin elsewhere.
+fn resumed_from(headers: &HeaderMap) -> Result<Option<i64>, Refusal> {
+    let Some(id) = headers.get(LAST_EVENT_ID) else {
+        return Ok(None);
+    };
+    let position = id.to_str().ok().and_then(|id| id.parse::<i64>().ok());
+    match position.filter(|position| *position >= 0) {
+        Some(position) => Ok(Some(position)),
+        None => Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "Last-Event-ID must be the position of an event.",
+        )),
+    }
+}
+
+fn too_many() -> Refusal {
+    vec![Invalid {
+        field: "limit".to_owned(),
+        detail: format!("Query param \"limit\" must be at most {LARGEST_PAGE}"),
+    }]
+    .into()
+}
+
+impl Wanted {
+    fn is(&self, recorded: &rollcall_events::Recorded) -> bool {
+        let matches = |wish: &str, is: &str| wish.is_empty() || wish == is;
+        matches(&self.aggregate_type, recorded.event.aggregate_type())
+            && matches(&self.kind, recorded.event.event_type())
+    }
+}
