@@ -18,7 +18,9 @@ CREATE TABLE vault.provider_tokens (
     -- When the provider has to be asked again; null: never.
     expires_at timestamptz,
     -- Counts the changes, so that of two who renew it one wins.
-    revision bigint NOT NULL
+    revision bigint NOT NULL,
+    -- Who renews it has until then. A token that buys another is good for one use: two who use it end it for both.
+    renewing_until timestamptz
 );
 
 -- Flows that were finished, by the SHA-256 of their state: none can be finished twice. Kept until they would have

@@ -1,5 +1,5 @@
 //! Whether a provider still vouches for who signed in by it. Its word is good for a while; then a request that comes asks
-//! again, once however many come at the same time.
+//! again, once however many come at the same time, at whichever node.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,6 +15,11 @@ use super::providers::{Provider, ProviderError};
 const MOST_TURNS: u64 = 100_000;
 /// A provider that does not answer is not asked again about the same user before then.
 const PAUSE: Duration = Duration::from_secs(30);
+/// Longer than a provider takes, or is given up.
+const LEASE: Duration = Duration::from_secs(20);
+/// How long another node is waited for, and how often it is looked.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long its last word still counts when a provider does not answer: its outage is not our users'.
 const GRACE: TimeDelta = TimeDelta::hours(1);
 
@@ -74,15 +79,26 @@ impl Renewals {
         if self.silent.contains_key(&user) {
             return Ok(without_answer(&stored, now));
         }
+        if !vault.begin_renewal(user, stored.revision, LEASE).await? {
+            return wait_for_another(vault, user, &stored, now).await;
+        }
         match provider.refresh(refresh_token).await {
             Ok(renewed) => {
                 vault
-                    .renew_provider_tokens(user, stored.revision, renewed.tokens, renewed.expires_at)
+                    .renew_provider_tokens(
+                        user,
+                        stored.revision,
+                        renewed.tokens,
+                        renewed.expires_at,
+                    )
                     .await?;
                 Ok(Standing::Good)
             }
-            Err(ProviderError::RefreshRefused(_)) => refused(vault, user, &stored).await,
             Err(error) => {
+                vault.give_up_renewal(user, stored.revision).await?;
+                if matches!(error, ProviderError::RefreshRefused(_)) {
+                    return Ok(Standing::Refused);
+                }
                 tracing::warn!(%user, error = &error as &dyn std::error::Error, "a provider cannot be asked whether it still vouches for a user");
                 self.silent.insert(user, ());
                 Ok(without_answer(&stored, now))
@@ -91,15 +107,28 @@ impl Renewals {
     }
 }
 
-/// Another node may have been faster with the same refresh token, which then is worth nothing here.
-async fn refused(vault: &Vault, user: Uuid, stored: &StoredTokens) -> Result<Standing, VaultError> {
-    let now_stored = vault.provider_tokens(user).await?;
-    let is_renewed = now_stored.is_some_and(|now_stored| now_stored.revision != stored.revision);
-    Ok(if is_renewed {
-        Standing::Good
-    } else {
-        Standing::Refused
-    })
+/// Another node is asking. No connection is held meanwhile.
+async fn wait_for_another(
+    vault: &Vault,
+    user: Uuid,
+    asked_with: &StoredTokens,
+    now: DateTime<Utc>,
+) -> Result<Standing, VaultError> {
+    let waiting = async {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            match vault.provider_tokens(user).await? {
+                None => return Ok(Standing::Refused),
+                Some(stored) if stored.revision != asked_with.revision => {
+                    return Ok(Standing::Good);
+                }
+                Some(_) => {}
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .unwrap_or_else(|_| Ok(without_answer(asked_with, now)))
 }
 
 fn without_answer(stored: &StoredTokens, now: DateTime<Utc>) -> Standing {

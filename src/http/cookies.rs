@@ -56,14 +56,23 @@ pub fn csrf_cookie(proof: &str, config: &Config) -> Option<HeaderValue> {
     HeaderValue::try_from(text).ok()
 }
 
-/// Sets a cookie of a flow by way of a provider, or, with an empty value, removes it. `Lax`, because the provider is
+/// Sets a cookie of a flow by way of a provider, for as long as a flow may take. `Lax`, because the provider is
 /// another site that sends the browser back.
 #[must_use]
 pub fn flow_cookie(name: &str, value: &str, config: &Config) -> Option<HeaderValue> {
     const LIFETIME_S: u32 = 600;
-    let age = if value.is_empty() && name != "oauth_redirect" { 0 } else { LIFETIME_S };
     let text = format!(
-        "{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{}",
+        "{name}={value}; Path=/; Max-Age={LIFETIME_S}; HttpOnly; SameSite=Lax{}",
+        secure(config)
+    );
+    HeaderValue::try_from(text).ok()
+}
+
+/// Removes a cookie of such a flow.
+#[must_use]
+pub fn no_flow_cookie(name: &str, config: &Config) -> Option<HeaderValue> {
+    let text = format!(
+        "{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{}",
         secure(config)
     );
     HeaderValue::try_from(text).ok()

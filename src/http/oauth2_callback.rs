@@ -9,7 +9,7 @@ mod start;
 use axum::{
     extract::{RawQuery, State},
     http::{HeaderMap, StatusCode},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use rollcall_events::user::LoginType;
 
@@ -79,7 +79,8 @@ async fn callback(
     let parameters = Parameters::parse(query.as_deref());
     let error = parameters.text("error");
     if !error.is_empty() {
-        return Err(refused_there(&parameters, &error));
+        let refusal = refused_there(&parameters, &error);
+        return Ok((flow::cleared(app), refusal).into_response());
     }
     let code = parameters.text("code");
     if code.is_empty() {

@@ -183,7 +183,8 @@ async fn write_provider_tokens(
          INSERT INTO vault.provider_tokens AS known (subject_id, sealed, expires_at, revision)
          SELECT *, 1 FROM UNNEST($1::uuid[], $2::text[], $3::timestamptz[])
              ON CONFLICT (subject_id) DO UPDATE
-            SET sealed = excluded.sealed, expires_at = excluded.expires_at, revision = known.revision + 1",
+            SET sealed = excluded.sealed, expires_at = excluded.expires_at, revision = known.revision + 1
+              , renewing_until = NULL",
     )
     .bind(kept.iter().map(|(subject, _)| *subject).collect::<Vec<_>>())
     .bind(kept.iter().map(|(_, (sealed, _))| *sealed).collect::<Vec<_>>())

@@ -1,5 +1,7 @@
 //! What providers gave for asking them about a person again, sealed under the person's key.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -77,6 +79,47 @@ impl Vault {
         }))
     }
 
+    /// Takes the turn to renew the tokens of a person, for `lease` at most. Says whether it is ours: somebody else may have
+    /// it, or have renewed them since `revision`.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn begin_renewal(
+        &self,
+        subject: Uuid,
+        revision: i64,
+        lease: Duration,
+    ) -> Result<bool, VaultError> {
+        let taken = sqlx::query(
+            "UPDATE vault.provider_tokens
+                SET renewing_until = now() + make_interval(secs => $3)
+              WHERE subject_id = $1 AND revision = $2
+                AND (renewing_until IS NULL OR renewing_until < now())",
+        )
+        .bind(subject)
+        .bind(revision)
+        .bind(lease.as_secs_f64())
+        .execute(&self.pool)
+        .await?;
+        Ok(taken.rows_affected() > 0)
+    }
+
+    /// Gives the turn back without new tokens.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn give_up_renewal(&self, subject: Uuid, revision: i64) -> Result<(), VaultError> {
+        sqlx::query(
+            "UPDATE vault.provider_tokens SET renewing_until = NULL
+              WHERE subject_id = $1 AND revision = $2",
+        )
+        .bind(subject)
+        .bind(revision)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// Replaces the tokens of a person, unless somebody else has done so since `revision`: says whether it did.
     ///
     /// # Errors
@@ -91,7 +134,7 @@ impl Vault {
         let sealed = self.sealed(subject, tokens).await?;
         let renewed = sqlx::query(
             "UPDATE vault.provider_tokens
-                SET sealed = $3, expires_at = $4, revision = revision + 1
+                SET sealed = $3, expires_at = $4, revision = revision + 1, renewing_until = NULL
               WHERE subject_id = $1 AND revision = $2",
         )
         .bind(subject)

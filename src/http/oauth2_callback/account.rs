@@ -11,8 +11,8 @@ use rollcall_events::{
     Actor, Claim, Metadata,
     attempt::RefusalReason,
     user::{
-        AvatarUrl, CreateUser, LoginType, Person, ProfileChange, Role,
-        Status, UserCommand, UserError, Username,
+        AvatarUrl, CreateUser, LoginType, Person, ProfileChange, Role, Status, UserCommand,
+        UserError, Username,
     },
     vault::VaultWrite,
 };
@@ -152,7 +152,9 @@ async fn link(
             }
         }
         Err(CommandError::Taken(Claim::Identity(_))) => Err(linked_elsewhere(id)),
-        Err(CommandError::Refused(UserError::OtherLoginType(now))) => Err(other_login_type(id, now)),
+        Err(CommandError::Refused(UserError::OtherLoginType(now))) => {
+            Err(other_login_type(id, now))
+        }
         Err(error) => Err(Refusal::from_command(&error).into()),
     }
 }
@@ -279,7 +281,10 @@ pub async fn convert(
     match app.users.execute(id, command, metadata, secrets).await {
         Ok(_) => Ok(id),
         Err(CommandError::Taken(Claim::Identity(_))) => Err(linked_elsewhere(id)),
-        Err(CommandError::Refused(UserError::OtherLoginType(now))) => Err(other_login_type(id, now)),
+        Err(CommandError::Refused(UserError::Suspended)) => Err(suspended(id)),
+        Err(CommandError::Refused(UserError::OtherLoginType(now))) => {
+            Err(other_login_type(id, now))
+        }
         Err(CommandError::Refused(UserError::CredentialsChanged | UserError::NotFound)) => {
             Err(denied(
                 RefusalReason::WrongPassword,

@@ -52,8 +52,8 @@ pub async fn finish(
             {
                 cookies.append(header::SET_COOKIE, cookie);
             }
-            let location = HeaderValue::try_from(flow.redirect)
-                .map_err(|error| Refusal::internal(&error))?;
+            let location =
+                HeaderValue::try_from(flow.redirect).map_err(|error| Refusal::internal(&error))?;
             Ok((
                 StatusCode::TEMPORARY_REDIRECT,
                 cookies,
@@ -122,7 +122,11 @@ async fn start_session(
         .await
         .map_err(Refusal::from)?;
     let metadata = context.metadata(Actor::User(user), Some(by.name().to_owned()), app.ids);
-    match app.users.execute(user, command, metadata, vec![secrets]).await {
+    match app
+        .users
+        .execute(user, command, metadata, vec![secrets])
+        .await
+    {
         Ok(done) => Ok((token.expose(), done.position)),
         Err(CommandError::Refused(UserError::Suspended)) => Err(account::suspended(user)),
         Err(CommandError::Refused(UserError::OtherLoginType(now))) => {

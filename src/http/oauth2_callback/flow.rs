@@ -14,7 +14,7 @@ use crate::{
     auth::providers::Flow,
     http::{
         answer::Refusal,
-        cookies::{cookie, flow_cookie},
+        cookies::{cookie, flow_cookie, no_flow_cookie},
         query::Parameters,
     },
 };
@@ -121,7 +121,7 @@ impl BrowserFlow {
 /// Takes the flow's cookies back.
 pub fn cleared(app: &App) -> HeaderMap {
     let names = [STATE_COOKIE, REDIRECT_COOKIE, FLOW_COOKIE, CONVERT_COOKIE];
-    set(names.map(|name| flow_cookie(name, "", &app.config)))
+    set(names.map(|name| no_flow_cookie(name, &app.config)))
 }
 
 fn set<const N: usize>(cookies: [Option<HeaderValue>; N]) -> HeaderMap {
@@ -144,7 +144,8 @@ pub async fn returned(
         ));
     }
     let carried = cookie(headers, STATE_COOKIE).filter(|carried| !carried.is_empty());
-    let carried = carried.ok_or_else(|| Refusal::unauthenticated("The state cookie is missing."))?;
+    let carried =
+        carried.ok_or_else(|| Refusal::unauthenticated("The state cookie is missing."))?;
     if !same(&carried, &state) {
         return Err(mismatch());
     }

@@ -40,7 +40,8 @@ pub async fn start(
     let asked = if parameters.text("redirect").is_empty() {
         String::new()
     } else {
-        target.clone()
+        // What follows a semicolon would be read as an attribute of the cookie.
+        target.replace(';', "%3B")
     };
     let flow = BrowserFlow::begin(app, by, secrets, target, conversion);
     let cookies = flow.cookies(app, &asked)?;
