@@ -36,9 +36,9 @@ pub(super) fn decide(user: &User, command: &UserCommand) -> Decision {
             Err(UserError::AlreadyExists)
         }
         (User::Deleted, UserCommand::EraseUser) => happened(UserEvent::UserErased {}),
-        (User::Erased, UserCommand::EraseUser) => UNCHANGED,
         (User::Live(account), command) => decide_live(account, command),
-        (
+        (User::Erased, UserCommand::EraseUser)
+        | (
             User::Deleted | User::Erased,
             UserCommand::DeleteUser
             | UserCommand::EndSession { .. }
@@ -229,6 +229,10 @@ fn convert_to_provider(
     revision: i64,
 ) -> Decision {
     is_provider(provider)?;
+    // Who is kept out must not come back, when they are let in, as somebody who knew the password.
+    if account.status == Status::Suspended {
+        return Err(UserError::Suspended);
+    }
     signs_in_by(account, LoginType::Password)?;
     if !is_current(account, revision) {
         return Err(UserError::CredentialsChanged);

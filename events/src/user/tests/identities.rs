@@ -265,7 +265,7 @@ fn who_came_back_to_a_password_can_convert_to_any_provider_again() {
 // Whatever the status.
 
 #[test]
-fn a_dormant_or_suspended_user_converts_and_is_linked_and_stays_so() {
+fn a_dormant_or_suspended_user_is_linked_or_leaves_a_provider_and_stays_so() {
     let keeps = |status, past: Vec<UserEvent>, command: UserCommand| {
         let events = given(past.clone()).when(command).inspect_result().unwrap();
         assert!(!events.is_empty());
@@ -292,7 +292,13 @@ fn a_dormant_or_suspended_user_converts_and_is_linked_and_stays_so() {
         vec![created_dormant()],
         convert_to_provider(1),
     );
-    keeps(Status::Suspended, suspended(), convert_to_provider(1));
+}
+
+#[test]
+fn a_suspended_user_does_not_convert_to_a_provider() {
+    given(suspended())
+        .when(convert_to_provider(1))
+        .then_expect_error(UserError::Suspended);
 }
 
 // Sessions.

@@ -34,6 +34,7 @@ fn states() -> [(&'static str, Vec<UserEvent>); 8] {
 
 /// Before and after they live.
 const UNKNOWN: Answer = Answer::Refused(UserError::NotFound);
+const SUSPENDED: Answer = Answer::Refused(UserError::Suspended);
 
 /// In the order of the states.
 fn expected(command: &UserCommand) -> [Answer; 8] {
@@ -82,7 +83,7 @@ fn expected(command: &UserCommand) -> [Answer; 8] {
             Refused(UserError::AlreadyLinked),
         ]),
         UserCommand::ConvertToProvider { .. } => {
-            alive([Happens, Happens, Happens, BY_PROVIDER, BY_PROVIDER])
+            alive([Happens, Happens, SUSPENDED, BY_PROVIDER, BY_PROVIDER])
         }
         // Who was never asked for a password has none of that revision.
         UserCommand::ConvertToPassword { .. } => alive([
