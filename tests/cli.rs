@@ -15,6 +15,8 @@ mod program;
 mod connections;
 #[path = "cli/crashes.rs"]
 mod crashes;
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/given_database.rs"]
 mod given_database;
 #[path = "cli/logs.rs"]
