@@ -23,6 +23,8 @@ mod conflicts;
 mod cqrs;
 #[path = "log/erased.rs"]
 mod erased;
+#[path = "log/identities.rs"]
+mod identities;
 #[path = "log/law.rs"]
 mod law;
 #[path = "log/order.rs"]
@@ -33,8 +35,12 @@ mod outages;
 mod owners;
 #[path = "log/plans.rs"]
 mod plans;
+#[path = "log/provider_tokens.rs"]
+mod provider_tokens;
 #[path = "log/queries.rs"]
 mod queries;
+#[path = "log/rebuild.rs"]
+mod rebuild;
 #[path = "log/secrecy.rs"]
 mod secrecy;
 #[path = "log/snapshots.rs"]

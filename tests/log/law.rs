@@ -23,7 +23,10 @@ use uuid::Uuid;
 
 use crate::{
     support::TestApp,
-    tools::{Answer, assert_same_rows, replay, sign_in_at, spawn, token_at},
+    tools::{
+        Answer, assert_same_rows, convert_to_password, convert_to_provider, identity, link, replay,
+        sign_in_at, spawn, token_at, vouched_at,
+    },
 };
 
 /// How many users there are at a time.
@@ -31,6 +34,8 @@ const SEATS: usize = 8;
 /// Fewer names than users: they are fought for, swapped and inherited.
 const NAMES: [&str; 7] = ["ada", "Bob", "grace", "edsger", "barbara", "donald", "kurt"];
 const DOMAINS: [&str; 2] = ["example.com", "Example.org"];
+/// Fewer accounts at a provider than users, for the same reason.
+const ACCOUNTS: [&str; 4] = ["1", "2", "3", "Å|\"4\""];
 const DISPLAY_NAMES: [&str; 4] = ["", "Ada L.", "Ångström, Ö", "O'Brien \\ \"tab\""];
 const CASES: u32 = 5;
 
@@ -41,7 +46,7 @@ enum Step {
     Create {
         name: usize,
         domain: usize,
-        password: bool,
+        way: Way,
         dormant: bool,
     },
     /// The same stream again, which must be refused.
@@ -50,6 +55,8 @@ enum Step {
     },
     Change {
         name: Option<usize>,
+        /// Of that name, in this domain.
+        email: Option<(usize, usize)>,
         display_name: Option<usize>,
     },
     /// Another name, and back.
@@ -80,6 +87,13 @@ enum Step {
         revision: i64,
     },
     Rehash,
+    Link {
+        account: usize,
+    },
+    ToProvider {
+        account: usize,
+    },
+    ToPassword,
     Join {
         organization: u128,
     },
@@ -97,18 +111,36 @@ impl Step {
         Self::Create {
             name,
             domain: 0,
-            password: name % 3 > 0,
+            way: if name % 3 > 0 {
+                Way::Password
+            } else {
+                Way::Provider { account: None }
+            },
             dormant: name % 2 > 0,
         }
     }
+}
+
+/// How somebody new signs in.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Password,
+    /// Known there already, or not yet.
+    Provider {
+        account: Option<usize>,
+    },
 }
 
 /// What is started.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Session,
+    /// Of who came by a provider.
+    Vouched,
     Connection,
-    Token { name: Option<&'static str> },
+    Token {
+        name: Option<&'static str>,
+    },
 }
 
 /// Steps that are taken at once, each at a seat and on one of two nodes, and how much time passes afterwards.
@@ -116,12 +148,13 @@ type Chapter = (Vec<(usize, bool, Step)>, i64);
 
 fn step() -> impl Strategy<Value = Step> {
     let name = || 0..NAMES.len();
+    let email = prop::option::weighted(0.3, (name(), 0..DOMAINS.len()));
     prop_oneof![
-        6 => (name(), 0..DOMAINS.len(), any::<bool>(), any::<bool>())
-            .prop_map(|(name, domain, password, dormant)| Step::Create { name, domain, password, dormant }),
+        6 => (name(), 0..DOMAINS.len(), way(), any::<bool>())
+            .prop_map(|(name, domain, way, dormant)| Step::Create { name, domain, way, dormant }),
         1 => name().prop_map(|name| Step::CreateAgain { name }),
-        4 => (prop::option::of(name()), prop::option::of(0..DISPLAY_NAMES.len()))
-            .prop_map(|(name, display_name)| Step::Change { name, display_name }),
+        4 => (prop::option::of(name()), email, prop::option::of(0..DISPLAY_NAMES.len()))
+            .prop_map(|(name, email, display_name)| Step::Change { name, email, display_name }),
         2 => (0..SEATS).prop_map(|with| Step::Swap { with }),
         2 => prop::sample::subsequence(Role::ALL.to_vec(), 0..=5)
             .prop_map(|roles| Step::Roles { roles: roles.into_iter().collect() }),
@@ -135,7 +168,10 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..3_u8).prop_map(|session| Step::Expire { session }),
         2 => Just(Step::Forget),
         3 => (1..3_i64).prop_map(|revision| Step::ChangePassword { revision }),
-        1 => Just(Step::Rehash),
+        4 => Just(Step::Rehash),
+        4 => account().prop_map(|account| Step::Link { account }),
+        4 => account().prop_map(|account| Step::ToProvider { account }),
+        4 => Just(Step::ToPassword),
         2 => organization().prop_map(|organization| Step::Join { organization }),
         2 => organization().prop_map(|organization| Step::Leave { organization }),
         3 => (organization(), prop::sample::subsequence(OrganizationRole::ALL.to_vec(), 0..=3))
@@ -146,10 +182,22 @@ fn step() -> impl Strategy<Value = Step> {
 fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![
         3 => Just(Kind::Session),
+        2 => Just(Kind::Vouched),
         1 => Just(Kind::Connection),
         3 => prop::sample::select(vec![None, Some("laptop"), Some("ci")])
             .prop_map(|name| Kind::Token { name }),
     ]
+}
+
+fn way() -> impl Strategy<Value = Way> {
+    prop_oneof![
+        Just(Way::Password),
+        prop::option::of(account()).prop_map(|account| Way::Provider { account }),
+    ]
+}
+
+fn account() -> impl Strategy<Value = usize> {
+    0..ACCOUNTS.len()
 }
 
 fn organization() -> impl Strategy<Value = u128> {
@@ -214,7 +262,7 @@ impl World {
         if let Step::Create {
             name,
             domain,
-            password,
+            way,
             dormant,
         } = step
         {
@@ -222,15 +270,22 @@ impl World {
             let id = Uuid::from_u128(self.created);
             self.seats[seat] = Some(id);
             self.names.insert(id, *name);
-            return vec![(id, create(*name, *domain, *password, *dormant))];
+            return vec![(id, create(*name, *domain, *way, *dormant))];
         }
         let Some(id) = self.seats[seat] else {
             return Vec::new();
         };
-        if let Step::Swap { with } = step {
-            return self.swap(id, *with);
+        match step {
+            Step::Swap { with } => self.swap(id, *with),
+            // How many hashes there have been is not kept here: one of these is right, as a rule.
+            Step::ToProvider { account } => (1..4)
+                .map(|revision| (id, convert_to_provider(ACCOUNTS[*account], revision)))
+                .collect(),
+            Step::ToPassword => (0..4)
+                .map(|revision| (id, convert_to_password(revision)))
+                .collect(),
+            _ => vec![(id, self.command(id, step))],
         }
-        vec![(id, self.command(id, step))]
     }
 
     /// Each takes the name of the other, by way of a third one.
@@ -249,19 +304,31 @@ impl World {
     fn command(&self, id: Uuid, step: &Step) -> UserCommand {
         match step {
             Step::Create { name, .. } | Step::CreateAgain { name } => {
-                create(*name, 0, false, false)
+                create(*name, 0, Way::Password, false)
             }
-            Step::Change { name, display_name } => change(
-                name.map(|name| NAMES[name]),
-                display_name.map(|name| DISPLAY_NAMES[name]),
-            ),
+            Step::Change {
+                name,
+                email,
+                display_name,
+            } => {
+                let mut command = change(
+                    name.map(|name| NAMES[name]),
+                    display_name.map(|name| DISPLAY_NAMES[name]),
+                );
+                if let UserCommand::ChangeProfile(change) = &mut command {
+                    change.email = email.map(|(name, domain)| address(name, domain));
+                }
+                command
+            }
             Step::Roles { roles } => UserCommand::AssignRoles {
                 roles: roles.clone(),
                 from: None,
             },
             Step::Suspend => UserCommand::SuspendUser,
             Step::Activate { cause } => UserCommand::ActivateUser(*cause),
-            Step::Delete | Step::Swap { .. } => UserCommand::DeleteUser,
+            Step::Delete | Step::Swap { .. } | Step::ToProvider { .. } | Step::ToPassword => {
+                UserCommand::DeleteUser
+            }
             Step::Start { session, kind } => {
                 start(&session_name(id, *session), *kind, self.app.clock.now())
             }
@@ -284,6 +351,7 @@ impl World {
                 scheme: "argon2id".to_owned(),
                 revision: 1,
             },
+            Step::Link { account } => link(ACCOUNTS[*account]),
             Step::Join { organization } => {
                 UserCommand::JoinOrganization(Uuid::from_u128(*organization))
             }
@@ -308,6 +376,7 @@ fn session_name(user: Uuid, session: u8) -> String {
 fn start(id: &str, kind: Kind, at: DateTime<Utc>) -> UserCommand {
     let mut command = match kind {
         Kind::Session | Kind::Connection => sign_in_at(id, at),
+        Kind::Vouched => vouched_at(id, LoginType::Oidc, at),
         Kind::Token { name } => token_at(id, name, at),
     };
     if let (Kind::Connection, UserCommand::StartSession(wish)) = (kind, &mut command) {
@@ -316,19 +385,19 @@ fn start(id: &str, kind: Kind, at: DateTime<Utc>) -> UserCommand {
     command
 }
 
-fn create(name: usize, domain: usize, password: bool, dormant: bool) -> UserCommand {
+fn create(name: usize, domain: usize, way: Way, dormant: bool) -> UserCommand {
+    let (login_type, account) = match way {
+        Way::Password => (LoginType::Password, None),
+        Way::Provider { account } => (LoginType::Oidc, account),
+    };
     UserCommand::CreateUser(CreateUser {
         person: Person {
-            email: EmailAddress::parse(&format!("{}@{}", NAMES[name], DOMAINS[domain])).unwrap(),
+            email: address(name, domain),
             username: Username::parse(NAMES[name]).unwrap(),
             name: DisplayName::parse(DISPLAY_NAMES[name % DISPLAY_NAMES.len()]).unwrap(),
             avatar_url: String::new(),
         },
-        login_type: if password {
-            LoginType::Password
-        } else {
-            LoginType::Oidc
-        },
+        login_type,
         status: if dormant {
             Status::Dormant
         } else {
@@ -336,10 +405,14 @@ fn create(name: usize, domain: usize, password: bool, dormant: bool) -> UserComm
         },
         roles: BTreeSet::from([Role::Member]),
         organizations: vec![Uuid::from_u128(7), Uuid::from_u128(5)],
-        password_scheme: password.then(|| "argon2id".to_owned()),
-        identity: None,
+        password_scheme: (login_type == LoginType::Password).then(|| "argon2id".to_owned()),
+        identity: account.map(|account| identity(ACCOUNTS[account])),
         first: false,
     })
+}
+
+fn address(name: usize, domain: usize) -> EmailAddress {
+    EmailAddress::parse(&format!("{}@{}", NAMES[name], DOMAINS[domain])).unwrap()
 }
 
 fn change(username: Option<&str>, name: Option<&str>) -> UserCommand {
@@ -382,7 +455,7 @@ async fn obeys(chapters: &[Chapter], sizes: &[i64]) -> BTreeSet<&'static str> {
 }
 
 /// Histories in which these do not happen prove little.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 18] = [
     "UserCreated",
     "ProfileChanged",
     "RolesAssigned",
@@ -391,6 +464,9 @@ const KINDS: [&str; 15] = [
     "UserDeleted",
     "PasswordChanged",
     "PasswordRehashed",
+    "IdentityLinked",
+    "IdentityUnlinked",
+    "LoginTypeChanged",
     "SessionStarted",
     "SessionEnded",
     "SessionShortened",

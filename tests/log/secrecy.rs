@@ -16,8 +16,10 @@ use base64::{
 };
 use rollcall_events::{
     clock::{Clock, SystemClock},
+    ids::Ids,
     log::{Appender, Store},
-    user::{DisplayName, ProfileChange, User, UserCommand},
+    user::{DisplayName, EmailAddress, LoginType, ProfileChange, User, UserCommand},
+    vault::ProviderTokens,
 };
 use rollcall_projections::inline::InlineProjections;
 use serde_json::{Value, json};
@@ -26,7 +28,7 @@ use uuid::Uuid;
 
 use crate::{
     support::{TestApp, client::Client},
-    tools::{execute, token_at},
+    tools::{creation_at_provider, execute, execute_with, token_at, vouched_at},
 };
 
 /// Who must not be found: nothing of this occurs by chance.
@@ -37,6 +39,11 @@ const DISPLAY_NAME: &str = "Zephyrina Ölander-Quill";
 const NEW_DISPLAY_NAME: &str = "Madame Xylophonica";
 const AVATAR: &str = "https://pictures.xanadu-works.example/zephyrina.png";
 const TOKEN_NAME: &str = "Gizmotronic workbench";
+/// Whom a provider knows, and what it gave.
+const ACCOUNT: &str = "zitronella|5f7c8ec7c33c6c004bbafe82";
+const PROVIDERS_EMAIL: &str = "Zitronella.Fennimore@post.example";
+const ACCESS_TOKEN: &str = "access-Zamboanga-16C7e42F292c6912E7710c838347Ae178B4a";
+const REFRESH_TOKEN: &str = "refresh-Zamboanga-r1_a1b2c3d4e5f60718293a4b5c6d7e8f90";
 const USER_AGENT: &str = "Grommetbrowser/7.31 (Teapot; rv:418)";
 const ADDRESS: &str = "203.0.113.177";
 const PASSWORD: &str = "tumbling-Walrus-Embargo-9431";
@@ -60,6 +67,10 @@ async fn lead_a_life(app: &TestApp) -> Vec<Secret> {
         ("new display name", NEW_DISPLAY_NAME),
         ("avatar", AVATAR),
         ("token name", TOKEN_NAME),
+        ("account", ACCOUNT),
+        ("provider's e-mail", PROVIDERS_EMAIL),
+        ("access token", ACCESS_TOKEN),
+        ("refresh token", REFRESH_TOKEN),
         ("user agent", USER_AGENT),
         ("address", ADDRESS),
         ("password", PASSWORD),
@@ -86,6 +97,7 @@ async fn lead_a_life(app: &TestApp) -> Vec<Secret> {
     }
     make_another(app, &owner).await;
     change_everything(app, me).await;
+    come_by_a_provider(app).await;
     let (second, leaving) = sign_in(app).await;
     secrets.push((
         "second token".to_owned(),
@@ -133,6 +145,37 @@ async fn change_everything(app: &TestApp, id: Uuid) {
     )
     .await
     .unwrap();
+    save_snapshot(app, id).await;
+}
+
+async fn come_by_a_provider(app: &TestApp) {
+    let id = Ids.uuid();
+    let creation = creation_at_provider("fennimore", Some(ACCOUNT));
+    execute(app, id, creation).await.unwrap();
+    let address = UserCommand::ChangeProfile(ProfileChange {
+        email: Some(EmailAddress::parse(PROVIDERS_EMAIL).unwrap()),
+        ..ProfileChange::default()
+    });
+    execute(app, id, address).await.unwrap();
+    let tokens = || ProviderTokens {
+        access_token: ACCESS_TOKEN.to_owned(),
+        refresh_token: Some(REFRESH_TOKEN.to_owned()),
+    };
+    let vault = app.app.log.vault();
+    let secrets = vec![
+        vault
+            .provider_tokens_write(id, tokens(), None)
+            .await
+            .unwrap(),
+    ];
+    let session = vouched_at("fennimore1", LoginType::Oidc, app.clock.now());
+    execute_with(app, id, session, secrets).await.unwrap();
+    assert!(
+        vault
+            .renew_provider_tokens(id, 1, tokens(), None)
+            .await
+            .unwrap()
+    );
     save_snapshot(app, id).await;
 }
 
@@ -319,6 +362,24 @@ async fn snapshots_and_answers_kept_for_retries_hold_nothing_of_anybody() {
         "there should be a snapshot"
     );
     assert_holds_none(&dump, &secrets);
+}
+
+#[tokio::test]
+async fn no_table_at_all_holds_what_would_open_a_door() {
+    let app = behind_a_proxy().await;
+    let mut keys = lead_a_life(&app).await;
+    let is_key = |what: &str| what.ends_with("token") || what.ends_with("password");
+    keys.retain(|(what, _)| is_key(what));
+    assert_eq!(
+        keys.len(),
+        6,
+        "two tokens, two of a provider, two passwords"
+    );
+    let dump = with_bytes_decoded(&dump(&app.superuser, &[]).await);
+    for known in ["vault.provider_tokens", "fennimore1", ACCOUNT] {
+        assert!(holds(&dump, known.as_bytes()), "{known} should be there");
+    }
+    assert_holds_none(&dump, &keys);
 }
 
 /// Where the service's log lines go.

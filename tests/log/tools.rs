@@ -10,13 +10,15 @@ use rollcall_events::{
     ids::Ids,
     log::{LogReader, RawEvent},
     user::{
-        CreateUser, DisplayName, EmailAddress, LoginType, Person, ProfileChange, Scope, SecretHash,
-        Session, SessionId, StartSession, Status, TokenName, UserCommand, UserError, UserEvent,
-        Username,
+        CreateUser, DisplayName, EmailAddress, Identity, LoginType, Person, ProfileChange, Scope,
+        SecretHash, Session, SessionId, StartSession, Status, TokenName, UserCommand, UserError,
+        UserEvent, Username,
     },
+    vault::VaultWrite,
 };
 use rollcall_projections::inline;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::support::{TestApp, beginning, cluster};
@@ -96,6 +98,63 @@ pub fn token_at(id: &str, name: Option<&str>, at: DateTime<Utc>) -> UserCommand 
     })
 }
 
+/// A session of a day of who came by a provider.
+pub fn vouched_at(id: &str, by: LoginType, at: DateTime<Utc>) -> UserCommand {
+    let mut command = sign_in_at(id, at);
+    if let UserCommand::StartSession(wish) = &mut command {
+        wish.session.login_type = by;
+    }
+    command
+}
+
+/// An account at the tests' provider.
+pub fn identity(subject: &str) -> Identity {
+    Identity {
+        issuer: "https://id.example.com".to_owned(),
+        subject: subject.to_owned(),
+    }
+}
+
+/// To create a user who is to come by the tests' provider, or has come.
+pub fn creation_at_provider(username: &str, subject: Option<&str>) -> UserCommand {
+    let mut command = creation(username, &format!("{username}@example.com"));
+    if let UserCommand::CreateUser(wish) = &mut command {
+        wish.login_type = LoginType::Oidc;
+        wish.identity = subject.map(identity);
+    }
+    command
+}
+
+/// A user of that name, who is to come by the tests' provider; their id.
+pub async fn user_at_provider(app: &TestApp, username: &str) -> Uuid {
+    let id = Ids.uuid();
+    let command = creation_at_provider(username, None);
+    execute(app, id, command).await.unwrap();
+    id
+}
+
+pub fn link(subject: &str) -> UserCommand {
+    UserCommand::LinkIdentity {
+        provider: LoginType::Oidc,
+        identity: identity(subject),
+    }
+}
+
+pub fn convert_to_provider(subject: &str, revision: i64) -> UserCommand {
+    UserCommand::ConvertToProvider {
+        provider: LoginType::Oidc,
+        identity: identity(subject),
+        revision,
+    }
+}
+
+pub fn convert_to_password(revision: i64) -> UserCommand {
+    UserCommand::ConvertToPassword {
+        scheme: "argon2id".to_owned(),
+        revision,
+    }
+}
+
 /// Hands a command to this node, in the name of the system.
 pub async fn execute(app: &TestApp, stream: Uuid, command: UserCommand) -> Answer {
     execute_as(app, stream, command, Metadata::system(Ids.uuid())).await
@@ -110,6 +169,20 @@ pub async fn execute_as(
     app.app
         .users
         .execute(stream, command, metadata, Vec::new())
+        .await
+}
+
+/// The same, and what goes into the vault with it.
+pub async fn execute_with(
+    app: &TestApp,
+    stream: Uuid,
+    command: UserCommand,
+    secrets: Vec<VaultWrite>,
+) -> Answer {
+    let metadata = Metadata::system(Ids.uuid());
+    app.app
+        .users
+        .execute(stream, command, metadata, secrets)
         .await
 }
 
@@ -198,7 +271,17 @@ pub async fn until_true(conn: &mut PgConnection, question: &str) {
 /// the users itself, so that they are in its memory, and their keys are fetched before: the commands reach the appender
 /// without a question to the database, and in order. For a runtime of one thread.
 pub async fn in_one_batch(app: &TestApp, commands: Vec<(Uuid, UserCommand)>) -> Vec<Answer> {
-    let streams: Vec<Uuid> = commands.iter().map(|(stream, _)| *stream).collect();
+    let commands = commands.into_iter();
+    let commands = commands.map(|(stream, command)| (stream, command, Vec::new()));
+    in_one_batch_with(app, commands.collect()).await
+}
+
+/// The same, and what goes into the vault with each.
+pub async fn in_one_batch_with(
+    app: &TestApp,
+    commands: Vec<(Uuid, UserCommand, Vec<VaultWrite>)>,
+) -> Vec<Answer> {
+    let streams: Vec<Uuid> = commands.iter().map(|(stream, ..)| *stream).collect();
     let keys = app.app.log.vault().keys(&streams).await.unwrap();
     assert!(streams.iter().all(|stream| keys.get(*stream).is_some()));
     let mut holder = app.superuser.connect().await.unwrap();
@@ -219,7 +302,7 @@ pub async fn in_one_batch(app: &TestApp, commands: Vec<(Uuid, UserCommand)>) -> 
     .await;
     let waiting: Vec<_> = commands
         .into_iter()
-        .map(|(stream, command)| spawn(app, stream, command))
+        .map(|(stream, command, secrets)| spawn_with(app, stream, command, secrets))
         .collect();
     for _ in 0..16 {
         tokio::task::yield_now().await;
@@ -234,20 +317,28 @@ pub async fn in_one_batch(app: &TestApp, commands: Vec<(Uuid, UserCommand)>) -> 
 }
 
 /// Hands a command to this node, and does not wait for the answer.
-pub fn spawn(app: &TestApp, stream: Uuid, command: UserCommand) -> tokio::task::JoinHandle<Answer> {
+pub fn spawn(app: &TestApp, stream: Uuid, command: UserCommand) -> JoinHandle<Answer> {
+    spawn_with(app, stream, command, Vec::new())
+}
+
+fn spawn_with(
+    app: &TestApp,
+    stream: Uuid,
+    command: UserCommand,
+    secrets: Vec<VaultWrite>,
+) -> JoinHandle<Answer> {
     let node = app.app.clone();
     tokio::spawn(async move {
         let metadata = Metadata::system(Ids.uuid());
-        node.users
-            .execute(stream, command, metadata, Vec::new())
-            .await
+        node.users.execute(stream, command, metadata, secrets).await
     })
 }
 
 /// The tables whose rows must follow from the log.
-pub const READ_MODELS: [&str; 6] = [
+pub const READ_MODELS: [&str; 7] = [
     "read.users",
     "read.sessions",
+    "read.identities",
     "read.organizations",
     "read.members",
     "read.audit",
