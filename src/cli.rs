@@ -5,9 +5,12 @@ mod doctor;
 mod erase;
 mod migrate;
 mod openapi;
+mod progress;
+mod rebuild;
 mod serve;
 mod users;
 mod with_app;
+mod with_log;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
@@ -60,6 +63,11 @@ enum Command {
         after_help = "Example: rollcall erase ada\n\nThe user goes, and the key to all that is sealed about the person is destroyed. The history stays, without them."
     )]
     Erase(Box<erase::Erase>),
+    /// Make what is served anew from the log, beside a running service
+    #[command(
+        after_help = "Example: rollcall rebuild --projection audit\n\nWhat is served stays as it is until the new rows take its place, in one moment. It may be interrupted."
+    )]
+    Rebuild(Box<rebuild::Rebuild>),
     /// Manage users, without a running service
     #[command(after_help = "Example: rollcall users list --query status:suspended")]
     Users {
@@ -87,6 +95,9 @@ fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
         Command::Openapi => Ok(openapi::print()?),
         Command::Erase(wish) => {
             erase::erase(configured(&Args::from(wish.store.clone()))?, &wish)
+        }
+        Command::Rebuild(args) => {
+            rebuild::run(&configured(&Args::from(args.store.clone()))?, &args)
         }
         Command::Users { command } => {
             let config = configured(&Args::from(command.store().clone()))?;

@@ -41,6 +41,8 @@ mod provider_tokens;
 mod queries;
 #[path = "log/rebuild.rs"]
 mod rebuild;
+#[path = "log/rebuild.rs"]
+mod rebuild;
 #[path = "log/secrecy.rs"]
 mod secrecy;
 #[path = "log/snapshots.rs"]

@@ -7,6 +7,7 @@ pub mod aggregate;
 pub mod attempt;
 pub mod claim;
 pub mod clock;
+pub mod copy;
 pub mod database_error;
 pub mod envelope;
 pub mod event;

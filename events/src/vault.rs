@@ -12,8 +12,9 @@ mod subject_key;
 
 use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
 
+use futures_util::TryStreamExt;
 use moka::sync::Cache;
-use sqlx::{PgExecutor, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 pub(crate) use credentials::write;
@@ -128,6 +129,27 @@ impl Vault {
             }
         }
         Ok(KeyRing(ring))
+    }
+
+    /// The keys of all subjects, as the connection sees them: for whoever reads the whole log.
+    ///
+    /// # Errors
+    /// The database fails, or a key was altered.
+    pub async fn all_keys(&self, conn: &mut PgConnection) -> Result<KeyRing, VaultError> {
+        let mut rows = sqlx::query_as::<_, (Uuid, String, Vec<u8>)>(
+            "SELECT subject_id, master_key_id, wrapped FROM vault.subject_keys",
+        )
+        .fetch(conn);
+        let mut ring = KeyRing::default();
+        while let Some((subject, master_key_id, wrapped)) = rows.try_next().await? {
+            let wrapped = WrappedKey {
+                master_key_id,
+                wrapped,
+            };
+            let key = self.master.unwrap(subject, &wrapped);
+            ring.insert(subject, key.ok_or(VaultError::Altered(subject))?);
+        }
+        Ok(ring)
     }
 
     /// Destroys the keys of all subjects from the first of the range up to its end, without it: what is sealed under

@@ -12,6 +12,7 @@ mod kind;
 mod list;
 pub mod people;
 mod place;
+mod replayed;
 mod row;
 pub mod search;
 mod store;

@@ -4,6 +4,7 @@
 
 mod apply;
 pub mod find;
+mod replayed;
 mod store;
 
 use rollcall_events::Recorded;

@@ -43,7 +43,11 @@ pub async fn write(conn: &mut PgConnection, batch: &[Recorded]) -> sqlx::Result<
     project::<Audit>(conn, batch).await
 }
 
-async fn project<P: Projection>(conn: &mut PgConnection, batch: &[Recorded]) -> sqlx::Result<()> {
+/// The same for one of them.
+pub(crate) async fn project<P: Projection>(
+    conn: &mut PgConnection,
+    batch: &[Recorded],
+) -> sqlx::Result<()> {
     let mut rows = P::read(conn, batch).await?;
     for event in batch {
         P::apply(&mut rows, event);

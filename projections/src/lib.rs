@@ -13,6 +13,8 @@ pub mod inline;
 pub mod members;
 pub mod organizations;
 mod projection;
+pub mod rebuild;
+pub mod replay;
 pub mod rules;
 pub mod sessions;
 mod terms;

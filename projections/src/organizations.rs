@@ -4,6 +4,7 @@
 
 mod apply;
 pub mod find;
+mod replayed;
 mod row;
 mod store;
 

@@ -6,6 +6,7 @@
 mod apply;
 mod find;
 mod list;
+mod replayed;
 mod row;
 mod store;
 mod touch;

@@ -6,6 +6,7 @@
 mod apply;
 pub mod find;
 pub mod list;
+mod replayed;
 mod row;
 pub mod search;
 mod store;

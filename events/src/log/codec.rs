@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Upcasters, merkle};
 use crate::{
-    Event, Metadata, Recorded,
+    Event, Metadata, Personal, Recorded,
     event::UnknownEvent,
     ids::Ids,
     personal::PersonalField,
@@ -120,31 +120,46 @@ impl Sealed {
     }
 
     /// Opens what there are keys for; the rest is erased.
-    pub(super) fn open(self, keys: &KeyRing) -> Result<Recorded, DecodeError> {
-        let Self {
-            mut recorded,
-            event_type,
-            schema_version,
-        } = self;
-        let place = |field| Place {
-            stream: recorded.stream,
-            version: recorded.version,
-            event_type: &event_type,
-            schema_version,
+    pub(super) fn open(mut self, keys: &KeyRing) -> Result<Recorded, DecodeError> {
+        let mut origin = std::mem::replace(&mut self.recorded.metadata.origin, Personal::Erased);
+        vault::open(&mut origin, keys, &self.place("origin")).map_err(|error| self.flaw(error))?;
+        self.recorded.metadata.origin = origin;
+        self.open_payload(keys)
+    }
+
+    /// The same, but for the origin.
+    pub(super) fn open_payload(mut self, keys: &KeyRing) -> Result<Recorded, DecodeError> {
+        let Some(sealed) = self.recorded.event.personal() else {
+            return Ok(self.recorded);
+        };
+        let place = Place {
+            stream: self.recorded.stream,
+            version: self.recorded.version,
+            event_type: &self.event_type,
+            schema_version: self.schema_version,
+            field: "payload",
+        };
+        match vault::open(sealed, keys, &place) {
+            Ok(()) => Ok(self.recorded),
+            Err(error) => Err(self.flaw(error)),
+        }
+    }
+
+    fn place<'a>(&'a self, field: &'a str) -> Place<'a> {
+        Place {
+            stream: self.recorded.stream,
+            version: self.recorded.version,
+            event_type: &self.event_type,
+            schema_version: self.schema_version,
             field,
-        };
-        let (payload, origin) = (place("payload"), place("origin"));
-        let opened = match recorded.event.personal() {
-            Some(field) => vault::open(field, keys, &payload),
-            None => Ok(()),
-        };
-        opened
-            .and_then(|()| vault::open(&mut recorded.metadata.origin, keys, &origin))
-            .map_err(|error| DecodeError {
-                position: recorded.position,
-                source: error.into(),
-            })?;
-        Ok(recorded)
+        }
+    }
+
+    fn flaw(&self, error: OpenError) -> DecodeError {
+        DecodeError {
+            position: self.recorded.position,
+            source: error.into(),
+        }
     }
 }
 

@@ -56,6 +56,12 @@ impl LogReader {
         &self.vault
     }
 
+    /// What leads retired shapes of events to today's.
+    #[must_use]
+    pub fn upcasters(&self) -> &Upcasters {
+        &self.upcasters
+    }
+
     /// The next events after `position`, in order, at most `limit`.
     ///
     /// # Errors

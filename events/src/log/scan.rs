@@ -1,0 +1,119 @@
+//! Reading the whole log, for whoever makes something of all of it: copied out in parts, which are read side by side.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::{DecodeError, RawEvent, Upcasters};
+use crate::{
+    Recorded,
+    copy::{Row, copy_out},
+    vault::KeyRing,
+};
+
+/// Streams are dealt by a byte of their identifiers.
+const MOST_PARTS: u32 = 256;
+/// The day from which Postgres counts microseconds.
+const EPOCH_MICROS: i64 = 946_684_800_000_000;
+
+/// Some of the streams of the log, whole and in order, up to a position. All parts together are the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    /// The last position.
+    pub up_to: i64,
+    /// Which of the parts, from 0.
+    pub nth: u32,
+    /// How many parts there are, 256 at most.
+    pub of: u32,
+}
+
+impl Part {
+    /// The log up to a position, cut into at least one part and at most as many as it can be cut into.
+    pub fn all(up_to: i64, of: u32) -> impl Iterator<Item = Self> {
+        let of = of.clamp(1, MOST_PARTS);
+        (0..of).map(move |nth| Self { up_to, nth, of })
+    }
+}
+
+/// Sends the events of a part in order of position, as rows of COPY that [`RawEvent::from_row`] reads.
+///
+/// # Errors
+/// The database fails.
+pub async fn scan(
+    conn: &mut PgConnection,
+    part: Part,
+    pieces: mpsc::Sender<Vec<u8>>,
+) -> sqlx::Result<()> {
+    let Part { up_to, nth, of } = part;
+    let among = if of > 1 {
+        format!("AND get_byte(uuid_send(aggregate_id), 15) * {of} / {MOST_PARTS} = {nth}")
+    } else {
+        String::new()
+    };
+    let statement = format!(
+        "COPY (SELECT position, aggregate_type, aggregate_id, version, event_type, schema_version, payload, metadata
+                    , recorded_at
+                 FROM log.events
+                WHERE position <= {up_to} {among}
+                ORDER BY position) TO STDOUT (FORMAT binary)"
+    );
+    copy_out(conn, &statement, pieces).await
+}
+
+impl RawEvent {
+    /// Reads a row of [`scan`].
+    ///
+    /// # Errors
+    /// It is no row of the log.
+    pub fn from_row(row: Row<'_>) -> sqlx::Result<Self> {
+        let mut fields = row.fields();
+        Ok(Self {
+            position: i64::from_be_bytes(fields.array()?),
+            aggregate_type: fields.text()?.to_owned(),
+            aggregate_id: Uuid::from_bytes(fields.array()?),
+            version: i64::from_be_bytes(fields.array()?),
+            event_type: fields.text()?.to_owned(),
+            schema_version: i32::from_be_bytes(fields.array()?),
+            payload: fields.bytes()?.to_vec(),
+            metadata: fields.bytes()?.to_vec(),
+            recorded_at: time(i64::from_be_bytes(fields.array()?)),
+        })
+    }
+
+    /// Reads the event and opens what there are keys for. From where it was asked stays sealed.
+    ///
+    /// # Errors
+    /// The event cannot be read.
+    pub fn open_payload(
+        self,
+        upcasters: &Upcasters,
+        keys: &KeyRing,
+    ) -> Result<Recorded, DecodeError> {
+        self.read(upcasters)?.open_payload(keys)
+    }
+
+    /// Reads the event and opens all that there are keys for. Each subject whose key is missing is told.
+    ///
+    /// # Errors
+    /// The event cannot be read.
+    pub fn open(
+        self,
+        upcasters: &Upcasters,
+        keys: &KeyRing,
+        mut missing: impl FnMut(Uuid),
+    ) -> Result<Recorded, DecodeError> {
+        let mut sealed = self.read(upcasters)?;
+        for subject in sealed.subjects() {
+            if keys.get(subject).is_none() {
+                missing(subject);
+            }
+        }
+        sealed.open(keys)
+    }
+}
+
+fn time(micros: i64) -> DateTime<Utc> {
+    let since_1970 = micros.saturating_add(EPOCH_MICROS);
+    DateTime::from_timestamp_micros(since_1970).unwrap_or_default()
+}

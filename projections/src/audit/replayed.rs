@@ -1,0 +1,59 @@
+//! The rows of `read.audit` and `read.audit_counts`, made from the log alone.
+
+use super::{Audit, Kind as EntryKind, apply::AuditRows};
+use crate::replay::{Kind, Replayed, Table, TableRows, Tuple};
+
+impl Replayed for Audit {
+    const TABLES: &'static [Table] = &[
+        Table {
+            name: "audit",
+            columns: &[
+                ("at", Kind::Time),
+                ("position", Kind::Long),
+                ("kind", Kind::Short),
+                ("user_id", Kind::Uuid),
+                ("resource_id", Kind::Uuid),
+                ("organization_id", Kind::Uuid),
+                ("request_id", Kind::Uuid),
+            ],
+            key: 2,
+            stream: None,
+        },
+        Table {
+            name: "audit_counts",
+            columns: &[
+                ("kind", Kind::Short),
+                ("day", Kind::Day),
+                ("count", Kind::Long),
+            ],
+            key: 2,
+            stream: None,
+        },
+    ];
+
+    const IS_FINAL: bool = true;
+
+    fn put(rows: AuditRows, out: &mut [TableRows]) {
+        for row in &rows.entries {
+            out[0]
+                .row()
+                .field(row.at)
+                .field(row.position)
+                .field(row.kind.number())
+                .field(row.user_id)
+                .field(row.resource_id)
+                .field(row.organization_id)
+                .field(row.request_id);
+            out[1].add(key(row.kind, row.at.date_naive()), 0, row.position);
+        }
+        for ((kind, day), count) in rows.counts {
+            out[1].add(key(kind, day), count, 0);
+        }
+    }
+}
+
+fn key(kind: EntryKind, day: chrono::NaiveDate) -> impl FnOnce(&mut Tuple<'_>) {
+    move |tuple| {
+        tuple.field(kind.number()).field(day);
+    }
+}

@@ -1,0 +1,241 @@
+//! Rebuild: the read models made anew from the log, beside a service that goes on serving, and put in place of the old ones.
+//!
+//! The log is read in parts, side by side, and folded in memory. The rows go into new tables, in the schema `read_next`, which
+//! get their indexes last. What was appended meanwhile is written there in batches, as an append would. Then, under the lock
+//! on the head of the log, the last few events follow and the schemas change their names, in one transaction: writers wait for
+//! that alone, and readers for nothing. Whatever interrupts a rebuild before that moment leaves the read models as they were.
+
+mod copies;
+mod progress;
+mod shape;
+mod swap;
+
+pub use progress::{Progress, Seen, Stage};
+
+use std::sync::Arc;
+
+use rollcall_events::{
+    Recorded,
+    log::{LogError, LogReader, Part, RawEvent},
+    vault::VaultError,
+};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use tokio::{sync::mpsc, task::JoinSet};
+
+use crate::replay::{RULES, Reading, Rule, TableRows, Wanted, fold_part, lock_out_others};
+use copies::{Copies, leave_nothing};
+use shape::Shape;
+
+/// More streams than this are folded in several passes over the log, so that memory is bounded.
+const STREAMS_IN_MEMORY: usize = 400_000;
+
+/// What is to be rebuilt, and how.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// The projections by name; none for all.
+    pub projections: Vec<String>,
+    /// How many read and fold side by side.
+    pub workers: u32,
+}
+
+/// What a rebuild did.
+#[derive(Debug, Clone, Copy)]
+pub struct Rebuilt {
+    /// How many events were folded.
+    pub events: i64,
+    /// How many rows the new tables have.
+    pub rows: u64,
+    /// The last position when the new tables took over.
+    pub position: i64,
+}
+
+/// Why nothing was rebuilt. What is served is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildError {
+    /// Two would stand in each other's way.
+    #[error("another rebuild or verification of this database is running: wait for it to end")]
+    Busy,
+    /// There is no such projection.
+    #[error("there is no projection {0:?}; there are: {known}", known = names().join(", "))]
+    Unknown(String),
+    /// The tables that were copied are no longer as they were.
+    #[error("the schema of the read models was changed meanwhile: rebuild again")]
+    SchemaChanged,
+    /// The new tables could not take the place of the old ones.
+    #[error(
+        "the old tables were in use for too long to be replaced: try again when less is going on"
+    )]
+    InUse,
+    /// The database does not answer, or refuses.
+    #[error("the read models cannot be written")]
+    Database(#[from] sqlx::Error),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The vault cannot be read.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+/// The names of all projections.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    RULES.iter().map(|rule| rule.name).collect()
+}
+
+/// Rebuilds the read models. `owner` owns them; `log` reads the log of the same database.
+///
+/// # Errors
+/// See [`RebuildError`].
+pub async fn rebuild(
+    owner: &PgConnectOptions,
+    log: &LogReader,
+    wish: &Wish,
+    progress: &Arc<Progress>,
+) -> Result<Rebuilt, RebuildError> {
+    let rules = chosen(&wish.projections)?;
+    progress.begin(Stage::Preparing, 0);
+    let mut guard = owner.connect().await?;
+    if !lock_out_others(&mut guard, true).await? {
+        return Err(RebuildError::Busy);
+    }
+    let mut conn = owner.connect().await?;
+    conn.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+        .await?;
+    leave_nothing(&mut conn).await?;
+    let shape = Shape::of(&mut conn, &rules).await?;
+    let built = build(owner, &mut conn, log, wish, &rules, &shape, progress).await;
+    let (position, rows) = match built {
+        Ok(built) => built,
+        Err(error) => {
+            // Whatever went wrong first is told; what cannot be cleared away now is so by the next rebuild.
+            drop(leave_nothing(&mut conn).await);
+            return Err(error);
+        }
+    };
+    let position = swap::swap(&mut conn, log, &rules, &shape, position, progress).await?;
+    progress.begin(Stage::ClearingAway, 0);
+    leave_nothing(&mut conn).await?;
+    conn.close().await?;
+    guard.close().await?;
+    progress.end();
+    Ok(Rebuilt {
+        events: position,
+        rows,
+        position,
+    })
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Rule>, RebuildError> {
+    for name in names {
+        if !RULES.iter().any(|rule| rule.name == name) {
+            return Err(RebuildError::Unknown(name.clone()));
+        }
+    }
+    let rules = RULES.iter();
+    Ok(rules
+        .filter(|rule| names.is_empty() || names.iter().any(|name| name == rule.name))
+        .collect())
+}
+
+/// Makes the new tables of the log up to some position, and says which, and how many rows there are.
+async fn build(
+    owner: &PgConnectOptions,
+    conn: &mut PgConnection,
+    log: &LogReader,
+    wish: &Wish,
+    rules: &[&'static Rule],
+    shape: &Shape,
+    progress: &Arc<Progress>,
+) -> Result<(i64, u64), RebuildError> {
+    for statement in &shape.schema {
+        conn.execute(statement.as_str()).await?;
+    }
+    let up_to = rollcall_events::log::head(&mut *conn).await?.position;
+    let reading = Reading {
+        upcasters: log.upcasters().clone(),
+        keys: Arc::new(log.vault().all_keys(conn).await?),
+    };
+    progress.begin(Stage::Folding, up_to.unsigned_abs());
+    let copies = Copies::begin(owner, shape);
+    let workers = wish.workers.max(1);
+    let passes = u32::try_from(reading.keys.0.len() / STREAMS_IN_MEMORY + 1).unwrap_or(u32::MAX);
+    let parts: Vec<Part> = Part::all(up_to, workers.saturating_mul(passes)).collect();
+    let mut sums: Vec<TableRows> = shape.tables.iter().map(|_| TableRows::default()).collect();
+    for pass in parts.chunks(usize::try_from(workers).unwrap_or(1)) {
+        let folded = fold_parts(owner, pass, rules, &reading, &copies, progress).await?;
+        if copies.have_failed() {
+            break;
+        }
+        for rows in folded {
+            for (table, mut rows) in rows.into_iter().enumerate() {
+                copies.send(table, std::mem::take(&mut rows.rows)).await;
+                sums[table].merge(rows);
+            }
+        }
+    }
+    for (table, mut rows) in sums.into_iter().enumerate() {
+        rows.sum_up();
+        copies.send(table, rows.rows).await;
+    }
+    progress.begin(Stage::Indexing, 0);
+    let rows = copies.finish().await?;
+    Ok((up_to, rows))
+}
+
+async fn fold_parts(
+    owner: &PgConnectOptions,
+    parts: &[Part],
+    rules: &[&'static Rule],
+    reading: &Reading,
+    copies: &Copies,
+    progress: &Arc<Progress>,
+) -> Result<Vec<Vec<TableRows>>, RebuildError> {
+    let mut folding = JoinSet::new();
+    for part in parts {
+        let (owner, part, rules, reading) = (owner.clone(), *part, rules.to_vec(), reading.clone());
+        let wanted = Rows {
+            tables: copies.tables().to_vec(),
+            progress: Arc::clone(progress),
+        };
+        folding.spawn(async move {
+            let mut conn = owner.connect().await?;
+            conn.execute("SET statement_timeout = 0").await?;
+            let (rows, _) = fold_part(&mut conn, part, rules, reading, wanted).await?;
+            Ok::<_, RebuildError>(rows)
+        });
+    }
+    let mut folded = Vec::new();
+    while let Some(done) = folding.join_next().await {
+        folded.push(joined(done)?);
+    }
+    Ok(folded)
+}
+
+/// What a task came to; its panic is ours.
+fn joined<T>(done: Result<T, tokio::task::JoinError>) -> T {
+    done.unwrap_or_else(|failure| match failure.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => unreachable!("nobody cancels the tasks of a rebuild but by dropping them"),
+    })
+}
+
+/// Rows are all that a rebuild wants.
+struct Rows {
+    tables: Vec<mpsc::Sender<Vec<u8>>>,
+    progress: Arc<Progress>,
+}
+
+impl Wanted for Rows {
+    fn open(&mut self, raw: RawEvent, reading: &Reading) -> Result<Recorded, LogError> {
+        Ok(raw.open_payload(&reading.upcasters, &reading.keys)?)
+    }
+
+    fn settled(&mut self, table: usize, rows: Vec<u8>) -> bool {
+        self.tables[table].blocking_send(rows).is_ok()
+    }
+
+    fn advanced(&mut self, events: u64) {
+        self.progress.advance(events);
+    }
+}

@@ -1,0 +1,103 @@
+//! The new tables, each written on a connection of its own and in a transaction of its own.
+
+use rollcall_events::copy::{END, HEADER};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use tokio::{sync::mpsc, task::JoinSet};
+
+use super::{
+    joined,
+    shape::{Shape, TableShape},
+};
+
+/// Pieces of rows that wait to be written, for each table, at most.
+const AHEAD: usize = 4;
+
+/// All of them, on the way. None is left half done when this is dropped.
+pub(super) struct Copies {
+    tables: Vec<mpsc::Sender<Vec<u8>>>,
+    written: JoinSet<sqlx::Result<u64>>,
+}
+
+impl Copies {
+    pub fn begin(owner: &PgConnectOptions, shape: &Shape) -> Self {
+        let mut written = JoinSet::new();
+        let tables = shape.tables.iter().map(|table| {
+            let (rows, pieces) = mpsc::channel(AHEAD);
+            written.spawn(write(owner.clone(), table.clone(), pieces));
+            rows
+        });
+        Self {
+            tables: tables.collect(),
+            written,
+        }
+    }
+
+    /// Where the rows of each table go.
+    pub fn tables(&self) -> &[mpsc::Sender<Vec<u8>>] {
+        &self.tables
+    }
+
+    /// Hands rows over. If they cannot be written, the end tells.
+    pub async fn send(&self, table: usize, rows: Vec<u8>) {
+        if !rows.is_empty() {
+            drop(self.tables[table].send(rows).await);
+        }
+    }
+
+    /// Whether a table cannot be written, as the end will tell.
+    pub fn have_failed(&self) -> bool {
+        self.tables.iter().any(mpsc::Sender::is_closed)
+    }
+
+    /// Waits until all are written and have their indexes; how many rows there are.
+    pub async fn finish(mut self) -> sqlx::Result<u64> {
+        self.tables.clear();
+        let mut count = 0;
+        while let Some(written) = self.written.join_next().await {
+            count += joined(written)?;
+        }
+        Ok(count)
+    }
+}
+
+/// Rows that are written frozen into a table of the same transaction need no vacuum, and indexes alone answer at once.
+async fn write(
+    owner: PgConnectOptions,
+    shape: TableShape,
+    mut pieces: mpsc::Receiver<Vec<u8>>,
+) -> sqlx::Result<u64> {
+    let mut conn = owner.connect().await?;
+    conn.execute(
+        "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL maintenance_work_mem = '256MB'",
+    )
+    .await?;
+    for statement in &shape.create {
+        conn.execute(statement.as_str()).await?;
+    }
+    let (name, columns) = (shape.table.name, shape.table.column_list());
+    let copy = format!("COPY read_next.{name} ({columns}) FROM STDIN (FORMAT binary, FREEZE)");
+    let mut into = conn.copy_in_raw(&copy).await?;
+    into.send(HEADER.as_slice()).await?;
+    while let Some(rows) = pieces.recv().await {
+        into.send(rows).await?;
+    }
+    into.send(END.as_slice()).await?;
+    let count = into.finish().await?;
+    for statement in &shape.index {
+        conn.execute(statement.as_str()).await?;
+    }
+    // Plans are made from what is known of the rows.
+    conn.execute(format!("ANALYZE read_next.{name}").as_str())
+        .await?;
+    conn.execute("COMMIT").await?;
+    conn.close().await?;
+    Ok(count)
+}
+
+/// Drops what is not served: the tables that were replaced, and those that an interrupted rebuild left. Readers who still
+/// read the former are waited for.
+pub(super) async fn leave_nothing(conn: &mut PgConnection) -> sqlx::Result<()> {
+    conn.execute("DROP SCHEMA IF EXISTS read_next CASCADE; DROP SCHEMA IF EXISTS read_old CASCADE")
+        .await?;
+    Ok(())
+}

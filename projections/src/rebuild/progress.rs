@@ -1,0 +1,106 @@
+//! How far a rebuild or a verification is, for whoever watches.
+
+use std::{
+    fmt,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Clearing away what an interrupted one left, reading keys.
+    Preparing,
+    /// Reading the log, opening, folding, and writing what is settled.
+    Folding,
+    /// Writing the rest, and making the indexes.
+    Indexing,
+    /// Writing what was appended meanwhile.
+    CatchingUp,
+    /// Putting the new tables in place of the old ones.
+    Swapping,
+    /// Dropping the old tables.
+    ClearingAway,
+    /// Comparing with what is served.
+    Comparing,
+}
+
+/// How far it is. Whoever works writes it, whoever watches reads it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    now: Mutex<Option<(Stage, Instant)>>,
+    past: Mutex<Vec<(Stage, Duration)>>,
+    done: AtomicU64,
+    total: AtomicU64,
+}
+
+/// A moment of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    /// What is being done.
+    pub stage: Stage,
+    /// For how long.
+    pub since: Duration,
+    /// How many events have been folded in this stage, of how many; 0 of 0 where that is not counted.
+    pub done: u64,
+    /// All of them.
+    pub total: u64,
+}
+
+impl Progress {
+    pub(crate) fn begin(&self, stage: Stage, total: u64) {
+        self.end();
+        self.done.store(0, Ordering::Relaxed);
+        self.total.store(total, Ordering::Relaxed);
+        *locked(&self.now) = Some((stage, Instant::now()));
+    }
+
+    pub(crate) fn end(&self) {
+        if let Some((stage, since)) = locked(&self.now).take() {
+            locked(&self.past).push((stage, since.elapsed()));
+        }
+    }
+
+    pub(crate) fn advance(&self, events: u64) {
+        self.done.fetch_add(events, Ordering::Relaxed);
+    }
+
+    /// Where it is now; nowhere before it begins and after it ends.
+    #[must_use]
+    pub fn now(&self) -> Option<Seen> {
+        let (stage, since) = (*locked(&self.now))?;
+        Some(Seen {
+            stage,
+            since: since.elapsed(),
+            done: self.done.load(Ordering::Relaxed),
+            total: self.total.load(Ordering::Relaxed),
+        })
+    }
+
+    /// The stages that are done, and how long each took.
+    #[must_use]
+    pub fn past(&self) -> Vec<(Stage, Duration)> {
+        locked(&self.past).clone()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Preparing => "preparing",
+            Self::Folding => "folding the log",
+            Self::Indexing => "writing and indexing",
+            Self::CatchingUp => "catching up",
+            Self::Swapping => "swapping",
+            Self::ClearingAway => "dropping the old tables",
+            Self::Comparing => "comparing",
+        })
+    }
+}

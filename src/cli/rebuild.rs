@@ -1,0 +1,49 @@
+//! `rollcall rebuild`.
+
+use std::{error::Error, sync::Arc};
+
+use clap::Args as ClapArgs;
+use rollcall_projections::rebuild::{Progress, Wish, rebuild};
+
+use super::{progress::shown, with_log::with_log};
+use crate::config::{Config, StoreArgs};
+
+/// What to rebuild.
+#[derive(ClapArgs)]
+pub struct Rebuild {
+    /// Rebuild this projection alone; may be given several times [default: all]
+    #[arg(long = "projection", value_name = "NAME")]
+    projections: Vec<String>,
+    /// How many read and fold the log side by side [default: as many as there are processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    workers: Option<u32>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// Makes the read models anew from the log.
+///
+/// # Errors
+/// There is no database, or see [`rollcall_projections::rebuild::RebuildError`]: then nothing has changed.
+pub fn run(config: &Config, args: &Rebuild) -> Result<(), Box<dyn Error>> {
+    let wish = Wish {
+        projections: args.projections.clone(),
+        workers: args.workers.unwrap_or_else(processors),
+    };
+    with_log(config, async |owner, log| {
+        let progress = Arc::new(Progress::default());
+        let rebuilt = shown(&progress, rebuild(&owner, &log, &wish, &progress)).await?;
+        for (stage, took) in progress.past() {
+            eprintln!("{:<26}{:>8.2} s", stage.to_string(), took.as_secs_f64());
+        }
+        println!(
+            "{} events made {} rows; they are served since position {}.",
+            rebuilt.events, rebuilt.rows, rebuilt.position
+        );
+        Ok(())
+    })
+}
+
+pub(super) fn processors() -> u32 {
+    std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1))
+}
