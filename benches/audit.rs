@@ -1,9 +1,15 @@
-//! The audit log with many entries: how long a page and its exact count take, whatever is asked for, next to one query
-//! that counts by a window, as is usual. benches/README.md says how to read the figures.
+//! The audit log: how long a page and its exact count take among many entries, whatever is asked for, next to one query
+//! that counts by a window, as is usual; and what it costs every command that its entries are written. benches/README.md
+//! says how to read the figures.
 #![expect(
     clippy::unwrap_used,
     reason = "a measurement that cannot go on should stop where it is"
 )]
+
+#[path = "commands/ours.rs"]
+mod ours;
+#[path = "commands/workload.rs"]
+mod workload;
 
 use std::{
     env, fs,
@@ -20,8 +26,11 @@ use rollcall::{
 };
 use rollcall_events::{clock::SystemClock, vault::MasterKey};
 use rollcall_projections::audit::{PageRequest, Side, page, resolve, search};
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use uuid::Uuid;
+
+use ours::Ours;
+use workload::{Somebody, commands_per_second, populate};
 
 /// Millions of entries, unless the command line gives another number.
 const MILLIONS: u32 = 1;
@@ -48,6 +57,15 @@ const COUNT: &str = "
 TRUNCATE read.audit_counts;
 INSERT INTO read.audit_counts (kind, day, count)
 SELECT kind, (at AT TIME ZONE 'UTC')::date, count(*) FROM read.audit GROUP BY 1, 2";
+
+/// How many commands are in flight, and how long that is measured in a round.
+const IN_FLIGHT: [usize; 4] = [1, 16, 64, 256];
+const ROUND: Duration = Duration::from_secs(4);
+/// The same statement is sent, and its rows are thrown away.
+const NOTHING_WRITTEN: &str = "
+CREATE FUNCTION read.throw_away() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER throw_away BEFORE INSERT ON read.audit FOR EACH ROW EXECUTE FUNCTION read.throw_away();
+CREATE TRIGGER throw_away BEFORE INSERT ON read.audit_counts FOR EACH ROW EXECUTE FUNCTION read.throw_away()";
 
 /// What is asked for: in words, in the language of `q`, and as the usual query would have it.
 const QUESTIONS: [(&str, &str, &str); 8] = [
@@ -87,7 +105,7 @@ fn main() {
     let cluster = Cluster::start(&ClusterOptions {
         data_dir: folder.0.clone(),
         postgres_bin: None,
-        durability: Durability::Throwaway,
+        durability: Durability::Durable,
     })
     .unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -102,19 +120,43 @@ fn main() {
 }
 
 async fn measure(cluster: &Cluster) {
-    let millions = millions();
-    let options = |role: &str| {
-        connect_options(cluster, role, "postgres").log_statements(tracing::log::LevelFilter::Off)
+    let options = |role: &str, database: &str| {
+        connect_options(cluster, role, database).log_statements(tracing::log::LevelFilter::Off)
     };
-    let mut conn = options(SUPERUSER).connect().await.unwrap();
+    let superuser = options(SUPERUSER, "postgres");
+    reading(&superuser, &options("rollcall_service", "postgres")).await;
+    let mut conn = superuser.connect().await.unwrap();
+    for database in ["written", "thrown_away"] {
+        let create = format!("CREATE DATABASE {database}");
+        conn.execute(create.as_str()).await.unwrap();
+    }
+    let sides = ["written", "thrown_away"].map(|database| {
+        (
+            options(SUPERUSER, database),
+            options("rollcall_service", database),
+        )
+    });
+    writing(sides).await;
+}
+
+async fn migrated(superuser: &PgConnectOptions) -> PgConnection {
+    let mut conn = superuser.connect().await.unwrap();
     migrate(&mut conn).await.unwrap();
     conn.execute("ALTER ROLE rollcall_service LOGIN")
         .await
         .unwrap();
+    conn
+}
+
+/// Pages and counts.
+async fn reading(superuser: &PgConnectOptions, service: &PgConnectOptions) {
+    let millions = millions();
+    let mut conn = migrated(superuser).await;
+    let key = MasterKey::new([42; 32]);
     let app = App::start(
         Config::default(),
-        options("rollcall_service"),
-        MasterKey::new([42; 32]),
+        service.clone(),
+        key,
         Arc::new(SystemClock),
     );
     let app = app.await.unwrap();
@@ -134,6 +176,38 @@ async fn measure(cluster: &Cluster) {
         );
     }
     conn.close().await.unwrap();
+}
+
+/// Commands a second, with entries that are written, and with entries that are thrown away.
+async fn writing(sides: [(PgConnectOptions, PgConnectOptions); 2]) {
+    let mut nodes: Vec<(Arc<Ours>, Arc<Vec<Somebody>>)> = Vec::new();
+    for (superuser, service) in &sides {
+        let mut conn = migrated(superuser).await;
+        if !nodes.is_empty() {
+            conn.execute(NOTHING_WRITTEN).await.unwrap();
+        }
+        conn.close().await.unwrap();
+        let node = Ours::start(service).await;
+        let users = populate(&node).await;
+        nodes.push((node, users));
+    }
+    println!("\nCommands a second, medians of {ROUNDS} rounds\n");
+    println!("in flight   entries written   thrown away");
+    for in_flight in IN_FLIGHT {
+        let mut figures = [Vec::new(), Vec::new()];
+        for _ in 0..ROUNDS {
+            for ((node, users), figures) in nodes.iter().zip(&mut figures) {
+                figures.push(commands_per_second(node, users, in_flight, ROUND).await);
+            }
+        }
+        let [written, thrown_away] = figures.map(middle);
+        println!("{in_flight:>9} {written:>17.0} {thrown_away:>13.0}");
+    }
+}
+
+fn middle(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
 }
 
 fn millions() -> u32 {

@@ -11,6 +11,8 @@ mod databases;
 #[path = "cli/program.rs"]
 mod program;
 
+#[path = "cli/attempts.rs"]
+mod attempts;
 #[path = "cli/connections.rs"]
 mod connections;
 #[path = "cli/crashes.rs"]

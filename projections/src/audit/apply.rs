@@ -176,3 +176,195 @@ fn of_attempt(event: &AttemptEvent) -> Told {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rollcall_events::{
+        Actor, Personal,
+        organization::{OrganizationEvent, OrganizationName},
+        user::{ActivationCause, Role, SessionId},
+    };
+
+    use super::*;
+    use crate::testing::{ADA, BOB, HOME, at, created, recorded, session_started};
+
+    /// What Ada did to Bob, by a session.
+    fn by_ada(event: impl Into<Event>) -> Recorded {
+        let mut recorded = recorded(BOB, 7, event);
+        recorded.metadata.actor = Actor::User(ADA);
+        recorded.metadata.authentication = Some("session:abc".to_owned());
+        recorded.metadata.correlation_id = Uuid::from_u128(8);
+        recorded
+    }
+
+    fn kind(recorded: &Recorded) -> (Action, ResourceType) {
+        let kind = row(recorded).unwrap().kind;
+        assert!(!kind.is_refused);
+        (kind.action, kind.resource_type)
+    }
+
+    #[test]
+    fn an_entry_is_found_by_who_what_when_and_the_request() {
+        let expected = AuditRow {
+            at: at(7),
+            position: 7,
+            kind: Kind::done(Action::Write, ResourceType::User),
+            user_id: Some(ADA),
+            resource_id: Some(BOB),
+            organization_id: None,
+            request_id: Uuid::from_u128(8),
+        };
+        assert_eq!(row(&by_ada(UserEvent::UserSuspended {})), Some(expected));
+    }
+
+    #[test]
+    fn what_happens_to_users_is_told() {
+        let written = (Action::Write, ResourceType::User);
+        let roles = [Role::Auditor].into();
+        let cause = ActivationCause::Use;
+        let scheme = "argon2id".to_owned();
+        for (event, expected) in [
+            (
+                created(Personal::Erased),
+                (Action::Create, ResourceType::User),
+            ),
+            (UserEvent::RolesAssigned { roles }, written),
+            (UserEvent::UserActivated { cause }, written),
+            (UserEvent::PasswordChanged { scheme }, written),
+            (
+                UserEvent::UserDeleted {},
+                (Action::Delete, ResourceType::User),
+            ),
+            (
+                UserEvent::UserErased {},
+                (Action::Delete, ResourceType::User),
+            ),
+        ] {
+            assert_eq!(kind(&by_ada(event.clone())), expected, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_signed_in_for_by_a_credential_and_made_by_another_session() {
+        let mut started = by_ada(session_started("a"));
+        assert_eq!(kind(&started), (Action::Create, ResourceType::ApiKey));
+        for credential in ["password", "github", "oidc"] {
+            started.metadata.authentication = Some(credential.to_owned());
+            assert_eq!(kind(&started), (Action::Login, ResourceType::ApiKey));
+        }
+    }
+
+    #[test]
+    fn a_session_is_signed_out_of_or_taken_away() {
+        for (reason, action) in [
+            (EndReason::SignedOut, Action::Logout),
+            (EndReason::Revoked, Action::Delete),
+            (EndReason::Superseded, Action::Delete),
+            (EndReason::ProviderRefused, Action::Delete),
+        ] {
+            let session_id = SessionId("a".to_owned());
+            let ended = by_ada(UserEvent::SessionEnded { session_id, reason });
+            assert_eq!(kind(&ended), (action, ResourceType::ApiKey), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn belonging_is_told_with_the_organization() {
+        let organization_id = HOME;
+        let roles = [].into();
+        for (event, action) in [
+            (
+                UserEvent::OrganizationJoined { organization_id },
+                Action::Create,
+            ),
+            (
+                UserEvent::OrganizationLeft { organization_id },
+                Action::Delete,
+            ),
+            (
+                UserEvent::OrganizationRolesAssigned {
+                    organization_id,
+                    roles,
+                },
+                Action::Write,
+            ),
+        ] {
+            let row = row(&by_ada(event)).unwrap();
+            let expected = Kind::done(action, ResourceType::OrganizationMember);
+            assert_eq!(row.kind, expected);
+            assert_eq!(
+                (row.resource_id, row.organization_id),
+                (Some(BOB), Some(HOME))
+            );
+        }
+    }
+
+    #[test]
+    fn an_organization_is_its_own_place() {
+        let created = OrganizationEvent::OrganizationCreated {
+            name: OrganizationName::parse("home").unwrap(),
+            display_name: String::new(),
+            description: String::new(),
+            icon: String::new(),
+            is_default: false,
+        };
+        let row = row(&recorded(HOME, 1, created)).unwrap();
+        assert_eq!(
+            (row.resource_id, row.organization_id),
+            (Some(HOME), Some(HOME))
+        );
+        assert_eq!(row.user_id, None, "the system has no user");
+    }
+
+    #[test]
+    fn what_nobody_did_is_not_told() {
+        let scheme = "argon2id".to_owned();
+        let session_ids = vec![SessionId("a".to_owned())];
+        for event in [
+            UserEvent::PasswordRehashed { scheme },
+            UserEvent::SessionsExpired { session_ids },
+        ] {
+            assert_eq!(row(&by_ada(event)), None);
+        }
+    }
+
+    fn attempt(user_id: Option<Uuid>) -> AttemptEvent {
+        AttemptEvent::AttemptRefused {
+            action: Action::Login,
+            resource_type: ResourceType::ApiKey,
+            resource_id: user_id,
+            user_id,
+            organization_id: None,
+            status: 401,
+            reason: None,
+            times: 3,
+            email: None,
+        }
+    }
+
+    #[test]
+    fn an_attempt_is_found_by_whose_account_it_was_about() {
+        let mut refused = recorded(HOME, 1, attempt(Some(BOB)));
+        refused.metadata.actor = Actor::Anonymous;
+        let row = row(&refused).unwrap();
+        assert_eq!(row.kind, Kind::refused(Action::Login, ResourceType::ApiKey));
+        assert_eq!((row.user_id, row.resource_id), (Some(BOB), Some(BOB)));
+    }
+
+    #[test]
+    fn a_batch_is_counted_by_kind_and_day() {
+        let mut rows = AuditRows::default();
+        for event in [
+            by_ada(UserEvent::UserSuspended {}),
+            by_ada(UserEvent::UserDeleted {}),
+            by_ada(UserEvent::RolesAssigned { roles: [].into() }),
+            recorded(HOME, 86_400, attempt(None)),
+            recorded(HOME, 7, attempt(None)),
+        ] {
+            apply(&mut rows, &event);
+        }
+        assert_eq!(rows.entries.len(), 5);
+        let counts: Vec<i64> = rows.counts.into_values().collect();
+        assert_eq!(counts, [2, 1, 1, 1]);
+    }
+}

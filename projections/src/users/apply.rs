@@ -541,6 +541,22 @@ mod tests {
     }
 
     #[test]
+    fn a_history_has_the_row_after_each_change() {
+        let events = [
+            recorded(ADA, 1, ada()),
+            recorded(ADA, 2, session_started("s")),
+            recorded(ADA, 3, renamed("Countess")),
+            recorded(ADA, 5, UserEvent::UserSuspended {}),
+        ];
+        let history = history(&events);
+        let versions: Vec<i64> = history.iter().map(|row| row.version).collect();
+        assert_eq!(versions, [1, 3, 5]);
+        assert_eq!(history[0], row());
+        assert_eq!(history[1].username.as_deref(), Some("Countess"));
+        assert_eq!(history[2].status, Status::Suspended);
+    }
+
+    #[test]
     fn what_happens_to_nobody_known_makes_nobody() {
         assert_eq!(fold(&[recorded(ADA, 2, renamed("Ada"))]), None);
         let organization = OrganizationEvent::OrganizationCreated {
