@@ -295,6 +295,7 @@ impl Config {
     }
 
     /// Taking `Args` apart by name makes the compiler ask for an option that was forgotten here.
+    #[expect(clippy::too_many_lines, reason = "each option has two")]
     fn with_defaults(args: Args) -> Self {
         let Args {
             listen,

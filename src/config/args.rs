@@ -131,7 +131,7 @@ pub struct Args {
     /// Whether only the ID token is read, and the userinfo endpoint not asked [default: false]
     #[arg(long, value_name = "BOOL", help_heading = "OpenID Connect")]
     pub oidc_ignore_userinfo: Option<bool>,
-    /// Claim with the username [default: preferred_username]
+    /// Claim with the username [default: `preferred_username`]
     #[arg(long, value_name = "CLAIM", help_heading = "OpenID Connect")]
     pub oidc_username_field: Option<String>,
     /// Claim with the e-mail address [default: email]
@@ -175,10 +175,10 @@ pub struct Args {
         help_heading = "GitHub"
     )]
     pub github_allowed_teams: Option<Vec<GithubTeam>>,
-    /// Address of GitHub, or of an enterprise server [default: https://github.com]
+    /// Address of GitHub, or of an enterprise server [default: `https://github.com`]
     #[arg(long, value_name = "URL", help_heading = "GitHub")]
     pub github_url: Option<ProviderUrl>,
-    /// Address of GitHub's API [default: https://api.github.com]
+    /// Address of GitHub's API [default: `https://api.github.com`]
     #[arg(long, value_name = "URL", help_heading = "GitHub")]
     pub github_api_url: Option<ProviderUrl>,
     /// Memory that hashing one password takes, in KiB [default: 19456]
