@@ -9,6 +9,7 @@ mod progress;
 mod rebuild;
 mod serve;
 mod users;
+mod verify;
 mod with_app;
 mod with_log;
 
@@ -68,6 +69,11 @@ enum Command {
         after_help = "Example: rollcall rebuild --projection audit\n\nWhat is served stays as it is until the new rows take its place, in one moment. It may be interrupted."
     )]
     Rebuild(Box<rebuild::Rebuild>),
+    /// Compare what is served with what happened, row by row, beside a running service
+    #[command(
+        after_help = "Example: rollcall verify --format json\n\nExit status 1 if anything differs: each row and field is named, with the position of the event that decides."
+    )]
+    Verify(Box<verify::Verify>),
     /// Manage users, without a running service
     #[command(after_help = "Example: rollcall users list --query status:suspended")]
     Users {
@@ -99,6 +105,7 @@ fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
         Command::Rebuild(args) => {
             rebuild::run(&configured(&Args::from(args.store.clone()))?, &args)
         }
+        Command::Verify(args) => verify::run(&configured(&Args::from(args.store.clone()))?, &args),
         Command::Users { command } => {
             let config = configured(&Args::from(command.store().clone()))?;
             users::run(config, &command)

@@ -41,8 +41,6 @@ mod provider_tokens;
 mod queries;
 #[path = "log/rebuild.rs"]
 mod rebuild;
-#[path = "log/rebuild.rs"]
-mod rebuild;
 #[path = "log/secrecy.rs"]
 mod secrecy;
 #[path = "log/snapshots.rs"]
@@ -55,3 +53,5 @@ mod token_names;
 mod tree;
 #[path = "log/upcasting.rs"]
 mod upcasting;
+#[path = "log/verify.rs"]
+mod verify;

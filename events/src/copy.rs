@@ -117,6 +117,13 @@ fn broken() -> sqlx::Error {
 pub struct Row<'a>(pub &'a [u8]);
 
 impl<'a> Row<'a> {
+    /// The row that the bytes begin with, if they hold all of one.
+    #[must_use]
+    pub fn first_of(bytes: &'a [u8]) -> Option<Self> {
+        let length = row_length(bytes).ok()??;
+        Some(Self(&bytes[..length]))
+    }
+
     /// Its fields, from the first; `None` for null.
     #[must_use]
     pub fn fields(self) -> Fields<'a> {

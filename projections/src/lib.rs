@@ -21,6 +21,7 @@ mod terms;
 #[cfg(test)]
 mod testing;
 pub mod users;
+pub mod verify;
 
 pub use activity::tidy_up_activity;
 pub use inline::InlineProjections;

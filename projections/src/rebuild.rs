@@ -213,7 +213,7 @@ async fn fold_parts(
 }
 
 /// What a task came to; its panic is ours.
-fn joined<T>(done: Result<T, tokio::task::JoinError>) -> T {
+pub(crate) fn joined<T>(done: Result<T, tokio::task::JoinError>) -> T {
     done.unwrap_or_else(|failure| match failure.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => unreachable!("nobody cancels the tasks of a rebuild but by dropping them"),
@@ -227,8 +227,8 @@ struct Rows {
 }
 
 impl Wanted for Rows {
-    fn open(&mut self, raw: RawEvent, reading: &Reading) -> Result<Recorded, LogError> {
-        Ok(raw.open_payload(&reading.upcasters, &reading.keys)?)
+    fn open(&mut self, raw: RawEvent, reading: &Reading) -> Result<Option<Recorded>, LogError> {
+        Ok(Some(raw.open_payload(&reading.upcasters, &reading.keys)?))
     }
 
     fn settled(&mut self, table: usize, rows: Vec<u8>) -> bool {

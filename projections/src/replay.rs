@@ -11,8 +11,9 @@ mod table;
 mod tuple;
 mod turns;
 
+pub(crate) use output::Sum;
 pub use output::TableRows;
-pub use table::{Kind, Table};
+pub use table::{DecidedBy, Kind, Table};
 
 pub(crate) use fold::Fold;
 pub(crate) use part::{Reading, Wanted, fold_part};
@@ -31,5 +32,5 @@ pub trait Replayed: Projection {
     const IS_FINAL: bool = false;
 
     /// Puts all rows out, those of the first of [`TABLES`](Self::TABLES) into the first of `out`, and so on.
-    fn put(rows: Self::Rows, out: &mut [TableRows]);
+    fn put(rows: &Self::Rows, out: &mut [TableRows]);
 }

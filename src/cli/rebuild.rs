@@ -3,7 +3,10 @@
 use std::{error::Error, sync::Arc};
 
 use clap::Args as ClapArgs;
-use rollcall_projections::rebuild::{Progress, Wish, rebuild};
+use rollcall_projections::{
+    rebuild::{Progress, Wish, rebuild},
+    verify,
+};
 
 use super::{progress::shown, with_log::with_log};
 use crate::config::{Config, StoreArgs};
@@ -17,6 +20,9 @@ pub struct Rebuild {
     /// How many read and fold the log side by side [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     workers: Option<u32>,
+    /// Say first what is served and not what happened, row by row
+    #[arg(long)]
+    diff: bool,
     #[command(flatten)]
     pub store: StoreArgs,
 }
@@ -31,6 +37,18 @@ pub fn run(config: &Config, args: &Rebuild) -> Result<(), Box<dyn Error>> {
         workers: args.workers.unwrap_or_else(processors),
     };
     with_log(config, async |owner, log| {
+        if args.diff {
+            let wish = verify::Wish {
+                user: None,
+                workers: wish.workers,
+                repair: false,
+            };
+            let progress = Arc::default();
+            let verified = shown(&progress, verify::verify(&owner, &log, &wish, &progress)).await?;
+            for difference in &verified.differences {
+                println!("{difference}");
+            }
+        }
         let progress = Arc::new(Progress::default());
         let rebuilt = shown(&progress, rebuild(&owner, &log, &wish, &progress)).await?;
         for (stage, took) in progress.past() {

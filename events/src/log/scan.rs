@@ -26,13 +26,20 @@ pub struct Part {
     pub nth: u32,
     /// How many parts there are, 256 at most.
     pub of: u32,
+    /// This stream alone.
+    pub stream: Option<Uuid>,
 }
 
 impl Part {
     /// The log up to a position, cut into at least one part and at most as many as it can be cut into.
     pub fn all(up_to: i64, of: u32) -> impl Iterator<Item = Self> {
         let of = of.clamp(1, MOST_PARTS);
-        (0..of).map(move |nth| Self { up_to, nth, of })
+        (0..of).map(move |nth| Self {
+            up_to,
+            nth,
+            of,
+            stream: None,
+        })
     }
 }
 
@@ -45,8 +52,15 @@ pub async fn scan(
     part: Part,
     pieces: mpsc::Sender<Vec<u8>>,
 ) -> sqlx::Result<()> {
-    let Part { up_to, nth, of } = part;
-    let among = if of > 1 {
+    let Part {
+        up_to,
+        nth,
+        of,
+        stream,
+    } = part;
+    let among = if let Some(stream) = stream {
+        format!("AND aggregate_id = '{stream}'")
+    } else if of > 1 {
         format!("AND get_byte(uuid_send(aggregate_id), 15) * {of} / {MOST_PARTS} = {nth}")
     } else {
         String::new()

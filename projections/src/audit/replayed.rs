@@ -1,7 +1,7 @@
 //! The rows of `read.audit` and `read.audit_counts`, made from the log alone.
 
 use super::{Audit, Kind as EntryKind, apply::AuditRows};
-use crate::replay::{Kind, Replayed, Table, TableRows, Tuple};
+use crate::replay::{DecidedBy, Kind, Replayed, Table, TableRows, Tuple};
 
 impl Replayed for Audit {
     const TABLES: &'static [Table] = &[
@@ -17,7 +17,7 @@ impl Replayed for Audit {
                 ("request_id", Kind::Uuid),
             ],
             key: 2,
-            stream: None,
+            decided_by: DecidedBy::Event("position"),
         },
         Table {
             name: "audit_counts",
@@ -27,13 +27,13 @@ impl Replayed for Audit {
                 ("count", Kind::Long),
             ],
             key: 2,
-            stream: None,
+            decided_by: DecidedBy::Many,
         },
     ];
 
     const IS_FINAL: bool = true;
 
-    fn put(rows: AuditRows, out: &mut [TableRows]) {
+    fn put(rows: &AuditRows, out: &mut [TableRows]) {
         for row in &rows.entries {
             out[0]
                 .row()
@@ -46,8 +46,8 @@ impl Replayed for Audit {
                 .field(row.request_id);
             out[1].add(key(row.kind, row.at.date_naive()), 0, row.position);
         }
-        for ((kind, day), count) in rows.counts {
-            out[1].add(key(kind, day), count, 0);
+        for ((kind, day), count) in &rows.counts {
+            out[1].add(key(*kind, *day), *count, 0);
         }
     }
 }

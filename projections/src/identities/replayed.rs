@@ -1,7 +1,7 @@
 //! The rows of `read.identities`, made from the log alone.
 
 use super::{Identities, apply::IdentityRows};
-use crate::replay::{Kind, Replayed, Table, TableRows};
+use crate::replay::{DecidedBy, Kind, Replayed, Table, TableRows};
 
 impl Replayed for Identities {
     const TABLES: &'static [Table] = &[Table {
@@ -15,10 +15,10 @@ impl Replayed for Identities {
             ("linked_at", Kind::Time),
         ],
         key: 1,
-        stream: Some("user_id"),
+        decided_by: DecidedBy::Stream("user_id"),
     }];
 
-    fn put(rows: IdentityRows, out: &mut [TableRows]) {
+    fn put(rows: &IdentityRows, out: &mut [TableRows]) {
         for row in rows.linked.values() {
             out[0]
                 .row()

@@ -1,7 +1,7 @@
 //! The rows of `read.members`, made from the log alone.
 
 use super::{Members, apply::MemberRows};
-use crate::replay::{Kind, Replayed, Table, TableRows, Texts};
+use crate::replay::{DecidedBy, Kind, Replayed, Table, TableRows, Texts};
 
 impl Replayed for Members {
     const TABLES: &'static [Table] = &[Table {
@@ -14,10 +14,10 @@ impl Replayed for Members {
             ("updated_at", Kind::Time),
         ],
         key: 2,
-        stream: Some("user_id"),
+        decided_by: DecidedBy::Stream("user_id"),
     }];
 
-    fn put(rows: MemberRows, out: &mut [TableRows]) {
+    fn put(rows: &MemberRows, out: &mut [TableRows]) {
         for row in rows.joined.values() {
             out[0]
                 .row()

@@ -1,7 +1,7 @@
 //! The rows of `read.organizations`, made from the log alone.
 
 use super::{OrganizationRows, Organizations};
-use crate::replay::{Kind, Replayed, Table, TableRows};
+use crate::replay::{DecidedBy, Kind, Replayed, Table, TableRows};
 
 impl Replayed for Organizations {
     const TABLES: &'static [Table] = &[Table {
@@ -19,13 +19,13 @@ impl Replayed for Organizations {
             ("updated_at", Kind::Time),
         ],
         key: 1,
-        stream: Some("id"),
+        decided_by: DecidedBy::Stream("id"),
     }];
 
     const IS_FINAL: bool = true;
 
-    fn put(rows: OrganizationRows, out: &mut [TableRows]) {
-        for row in rows.0 {
+    fn put(rows: &OrganizationRows, out: &mut [TableRows]) {
+        for row in &rows.0 {
             out[0]
                 .row()
                 .field(row.id)

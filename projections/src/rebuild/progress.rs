@@ -26,6 +26,8 @@ pub enum Stage {
     ClearingAway,
     /// Comparing with what is served.
     Comparing,
+    /// Mending what differs.
+    Repairing,
 }
 
 /// How far it is. Whoever works writes it, whoever watches reads it.
@@ -101,6 +103,7 @@ impl fmt::Display for Stage {
             Self::Swapping => "swapping",
             Self::ClearingAway => "dropping the old tables",
             Self::Comparing => "comparing",
+            Self::Repairing => "repairing",
         })
     }
 }

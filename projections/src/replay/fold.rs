@@ -19,7 +19,7 @@ impl Fold {
     pub fn new<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Self {
         let folds = rules.into_iter().map(|rule| {
             let tables = rule.tables.iter().map(|_| TableRows::default());
-            ((rule.fold)(), tables.collect())
+            ((rule.fold)(SETS), tables.collect())
         });
         Self {
             folds: folds.collect(),
@@ -63,15 +63,17 @@ fn set_of(stream: Uuid) -> usize {
 /// The fold of one projection.
 pub(crate) trait Folding: Send {
     fn apply(&mut self, set: usize, event: &Recorded);
+    /// Puts the rows out as they are now, and keeps them.
+    fn put_now(&self, out: &mut [TableRows]);
     fn put_settled(&mut self, out: &mut [TableRows]);
     fn put_all(self: Box<Self>, out: &mut [TableRows]);
 }
 
-pub(super) fn folding<P: Replayed + 'static>() -> Box<dyn Folding> {
+pub(super) fn folding<P: Replayed + 'static>(sets: usize) -> Box<dyn Folding> {
     if P::IS_FINAL {
         Box::new(Settled::<P>(P::Rows::default()))
     } else {
-        let sets = (0..SETS).map(|_| P::Rows::default());
+        let sets = (0..sets).map(|_| P::Rows::default());
         Box::new(Growing::<P>(sets.collect()))
     }
 }
@@ -84,11 +86,18 @@ impl<P: Replayed> Folding for Growing<P> {
         P::apply(&mut self.0[set], event);
     }
 
+    fn put_now(&self, out: &mut [TableRows]) {
+        for rows in &self.0 {
+            P::put(rows, out);
+        }
+    }
+
     fn put_settled(&mut self, _: &mut [TableRows]) {}
 
     fn put_all(self: Box<Self>, out: &mut [TableRows]) {
+        // One set after the other is forgotten.
         for rows in self.0 {
-            P::put(rows, out);
+            P::put(&rows, out);
         }
     }
 }
@@ -101,11 +110,15 @@ impl<P: Replayed> Folding for Settled<P> {
         P::apply(&mut self.0, event);
     }
 
+    fn put_now(&self, out: &mut [TableRows]) {
+        P::put(&self.0, out);
+    }
+
     fn put_settled(&mut self, out: &mut [TableRows]) {
-        P::put(std::mem::take(&mut self.0), out);
+        P::put(&std::mem::take(&mut self.0), out);
     }
 
     fn put_all(self: Box<Self>, out: &mut [TableRows]) {
-        P::put(self.0, out);
+        P::put(&self.0, out);
     }
 }

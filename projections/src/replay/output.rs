@@ -55,6 +55,11 @@ impl TableRows {
 }
 
 impl Sum {
+    /// The number at the end of a row.
+    pub(crate) fn number_of(row: &[u8]) -> Option<i64> {
+        Some(i64::from_be_bytes(*row.last_chunk::<8>()?))
+    }
+
     /// The row of a key with this number at its end.
     pub(crate) fn row(self, key: &[u8]) -> Vec<u8> {
         let mut row = key.to_vec();

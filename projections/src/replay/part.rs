@@ -25,8 +25,8 @@ pub(crate) struct Reading {
 
 /// What is wanted of a part of the log, beside the rows that come last.
 pub(crate) trait Wanted: Send + 'static {
-    /// Reads and opens an event, and looks at it as closely as it needs to.
-    fn open(&mut self, raw: RawEvent, reading: &Reading) -> Result<Recorded, LogError>;
+    /// Reads and opens an event, and looks at it as closely as it needs to; nothing to go on without it.
+    fn open(&mut self, raw: RawEvent, reading: &Reading) -> Result<Option<Recorded>, LogError>;
 
     /// Takes rows of the table, by its place among all tables of the rules. False: nobody wants more.
     fn settled(&mut self, table: usize, rows: Vec<u8>) -> bool;
@@ -67,8 +67,9 @@ fn fold_pieces<W: Wanted>(
         reader.push(piece);
         let mut events = 0;
         while let Some(row) = reader.next_row()? {
-            let event = wanted.open(RawEvent::from_row(row)?, reading)?;
-            fold.apply(&event);
+            if let Some(event) = wanted.open(RawEvent::from_row(row)?, reading)? {
+                fold.apply(&event);
+            }
             events += 1;
         }
         for (table, rows) in fold.settled().enumerate() {

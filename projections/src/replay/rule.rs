@@ -18,8 +18,8 @@ pub(crate) struct Rule {
     pub name: &'static str,
     pub version: i32,
     pub tables: &'static [Table],
-    /// Begins a fold of the log.
-    pub fold: fn() -> Box<dyn Folding>,
+    /// Begins a fold of streams that are spread over so many sets of rows.
+    pub fold: fn(usize) -> Box<dyn Folding>,
     /// Brings the rows in the database from before a batch to after it.
     pub project:
         for<'a> fn(&'a mut PgConnection, &'a [Recorded]) -> BoxFuture<'a, sqlx::Result<()>>,

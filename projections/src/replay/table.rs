@@ -9,9 +9,19 @@ pub struct Table {
     pub columns: &'static [(&'static str, Kind)],
     /// How many of the columns the primary key has.
     pub key: usize,
-    /// The column that names the stream whose events alone decide about a row; none if many streams do, or if that can only
-    /// be told by the event's position.
-    pub stream: Option<&'static str>,
+    /// Whose events decide about a row.
+    pub decided_by: DecidedBy,
+}
+
+/// Whose events decide about a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecidedBy {
+    /// Those of the stream that this column names.
+    Stream(&'static str),
+    /// The one whose position is in this column.
+    Event(&'static str),
+    /// Those of many streams, which add to a number.
+    Many,
 }
 
 /// What a column holds.
@@ -46,8 +56,20 @@ impl Table {
         names.join(", ")
     }
 
-    /// The names of the primary key's columns.
-    pub(crate) fn key_names(&self) -> impl Iterator<Item = &'static str> {
-        self.columns[..self.key].iter().map(|(name, _)| *name)
+    /// What a row of the key alone begins with.
+    pub(crate) fn key_count(&self) -> Vec<u8> {
+        u16::try_from(self.key)
+            .unwrap_or_default()
+            .to_be_bytes()
+            .to_vec()
+    }
+
+    /// The names of the primary key's columns, with commas between.
+    pub(crate) fn key_list(&self) -> String {
+        let names: Vec<&str> = self.columns[..self.key]
+            .iter()
+            .map(|(name, _)| *name)
+            .collect();
+        names.join(", ")
     }
 }

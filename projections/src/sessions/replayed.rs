@@ -1,7 +1,7 @@
 //! The rows of `read.sessions`, made from the log alone.
 
 use super::{SessionRows, Sessions};
-use crate::replay::{Kind, Replayed, Table, TableRows};
+use crate::replay::{DecidedBy, Kind, Replayed, Table, TableRows};
 
 impl Replayed for Sessions {
     const TABLES: &'static [Table] = &[Table {
@@ -19,11 +19,11 @@ impl Replayed for Sessions {
             ("ends_at", Kind::Time),
         ],
         key: 1,
-        stream: Some("user_id"),
+        decided_by: DecidedBy::Stream("user_id"),
     }];
 
     /// What ended or was shortened without having begun was never there.
-    fn put(rows: SessionRows, out: &mut [TableRows]) {
+    fn put(rows: &SessionRows, out: &mut [TableRows]) {
         for row in rows.started.values() {
             out[0]
                 .row()

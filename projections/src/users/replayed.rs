@@ -1,7 +1,7 @@
 //! The rows of `read.users`, made from the log alone.
 
 use super::{RoleAt, UserRow, Users, apply::UserRows};
-use crate::replay::{Kind, Replayed, Table, TableRows, Texts};
+use crate::replay::{DecidedBy, Kind, Replayed, Table, TableRows, Texts};
 
 impl Replayed for Users {
     const TABLES: &'static [Table] = &[Table {
@@ -26,10 +26,10 @@ impl Replayed for Users {
             ("deleted_at", Kind::Time),
         ],
         key: 1,
-        stream: Some("id"),
+        decided_by: DecidedBy::Stream("id"),
     }];
 
-    fn put(rows: UserRows, out: &mut [TableRows]) {
+    fn put(rows: &UserRows, out: &mut [TableRows]) {
         for row in rows.changed() {
             put(row, &mut out[0]);
         }

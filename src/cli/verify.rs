@@ -1,0 +1,149 @@
+//! `rollcall verify`.
+
+use std::{
+    error::Error,
+    io::{self, Write},
+    sync::Arc,
+};
+
+use clap::{Args as ClapArgs, ValueEnum};
+use rollcall_events::log::LogReader;
+use rollcall_projections::{
+    users::find,
+    verify::{Difference, Flaw, Verified, Wish, verify},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{progress::shown, rebuild::processors, with_log::with_log};
+use crate::config::{Config, StoreArgs};
+
+/// What to verify.
+#[derive(ClapArgs)]
+pub struct Verify {
+    /// Verify this user alone, by id or username
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    format: Format,
+    /// Mend the rows that differ
+    #[arg(long)]
+    repair: bool,
+    /// How many read and fold the log side by side [default: as many as there are processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    workers: Option<u32>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// For people or for programs.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Compares what is served with what happened.
+///
+/// # Errors
+/// There is no database, or something is wrong with what is in it.
+pub fn run(config: &Config, args: &Verify) -> Result<(), Box<dyn Error>> {
+    with_log(config, async |owner, log| {
+        let user = match &args.user {
+            Some(user) => Some(find_user(&log, user).await?),
+            None => None,
+        };
+        let wish = Wish {
+            user,
+            workers: args.workers.unwrap_or_else(processors),
+            repair: args.repair,
+        };
+        let progress = Arc::default();
+        let verified = shown(&progress, verify(&owner, &log, &wish, &progress)).await?;
+        match args.format {
+            Format::Text => print_text(&verified)?,
+            Format::Json => print_json(&verified)?,
+        }
+        judge(&verified)
+    })
+}
+
+/// Also of a user who is gone: by id.
+async fn find_user(log: &LogReader, user: &str) -> Result<Uuid, Box<dyn Error>> {
+    if let Ok(id) = user.parse() {
+        return Ok(id);
+    }
+    let found = find::by_username(log.pool(), &user.to_lowercase()).await?;
+    let found = found.ok_or_else(|| format!("there is no user {user:?}"))?;
+    Ok(found.row.id)
+}
+
+/// What is mended is in order; what is wrong with the log nobody mends.
+fn judge(verified: &Verified) -> Result<(), Box<dyn Error>> {
+    let (flaws, differences) = (verified.flaws.len(), verified.differences.len());
+    if flaws > 0 {
+        return Err(format!("{flaws} things are wrong with the log itself: restore it").into());
+    }
+    if differences > 0 && verified.repaired == 0 {
+        return Err(format!(
+            "{differences} things are served that did not happen so: `rollcall verify --repair` mends them"
+        )
+        .into());
+    }
+    Ok(())
+}
+
+fn print_text(verified: &Verified) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for flaw in &verified.flaws {
+        writeln!(out, "{flaw}")?;
+    }
+    for difference in &verified.differences {
+        writeln!(out, "{difference}")?;
+    }
+    let Verified { events, rows, .. } = verified;
+    writeln!(out, "{events} events make {rows} rows.")?;
+    if verified.repaired > 0 {
+        writeln!(out, "{} rows were mended.", verified.repaired)?;
+    } else if verified.is_good() {
+        writeln!(out, "What is served is what happened.")?;
+    }
+    Ok(())
+}
+
+fn print_json(verified: &Verified) -> Result<(), Box<dyn Error>> {
+    let flaws: Vec<Value> = verified.flaws.iter().map(flaw).collect();
+    let differences: Vec<Value> = verified.differences.iter().map(difference).collect();
+    let found = json!({
+        "events": verified.events,
+        "rows": verified.rows,
+        "flaws": flaws,
+        "differences": differences,
+        "repaired": verified.repaired,
+    });
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, &found)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+fn flaw(flaw: &Flaw) -> Value {
+    json!({ "position": flaw.position, "says": flaw.says })
+}
+
+fn difference(difference: &Difference) -> Value {
+    let row: serde_json::Map<String, Value> = difference
+        .row
+        .iter()
+        .map(|(column, value)| ((*column).to_owned(), value.as_str().into()))
+        .collect();
+    json!({
+        "table": difference.table,
+        "row": row,
+        "field": difference.field,
+        "served": difference.served,
+        "true": difference.truth,
+        "position": difference.position,
+    })
+}
