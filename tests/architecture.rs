@@ -195,6 +195,14 @@ rules! {
         passes: &[(".ci/run", ""), ("benches/commands.rs", ""), ("migrations/README.md", "")],
     }
 
+    // What `routes!` adds has a description; pages are for people.
+    no_route_is_without_its_description {
+        inside: &["src/http"], except: &["src/http/pages", "src/http/patience"],
+        broken_on: |file| mentions(file, &[".route(", ".route_service(", ".nest_service("]),
+        catches: &[("src/http.rs", 2, "Router::new()\n    .route(\"/\", get(root))")],
+        passes: &[("src/http.rs", "routes!(root::welcome),\n    .route_layer(limit)")],
+    }
+
     // Such a path is right on one machine and wrong on all others.
     no_file_names_a_folder_of_somebodys_machine {
         inside: &[], except: &[],

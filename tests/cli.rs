@@ -23,6 +23,8 @@ mod doctor;
 mod given_database;
 #[path = "cli/logs.rs"]
 mod logs;
+#[path = "cli/openapi.rs"]
+mod openapi;
 #[path = "cli/own_database.rs"]
 mod own_database;
 #[path = "cli/usage.rs"]

@@ -22,7 +22,7 @@ mod example;
 mod requests;
 pub mod schemas;
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -80,6 +80,12 @@ const PATH_PARAMETERS: &[(&str, &str, &str)] = &[
 pub fn described<const N: usize>(
     routes: [UtoipaMethodRouter<AppState>; N],
 ) -> OpenApiRouter<AppState> {
+    let schemas = routes.iter().flat_map(|(schemas, ..)| schemas);
+    let mut known = BTreeMap::new();
+    for (name, schema) in schemas {
+        let first = known.entry(name).or_insert(schema);
+        debug_assert!(*first == schema, "two types are called {name}");
+    }
     let router = OpenApiRouter::default();
     routes.into_iter().fold(router, OpenApiRouter::routes)
 }
@@ -93,7 +99,12 @@ fn describe(anybody: &OpenApi, signed_in: &OpenApi) -> Value {
             }
         }
         for (name, schema) in members(&group["components"]["schemas"]) {
-            document["components"]["schemas"][name] = schema.clone();
+            let known = &mut document["components"]["schemas"][name];
+            debug_assert!(
+                known.is_null() || known == schema,
+                "two types are called {name}"
+            );
+            *known = schema.clone();
         }
     }
     requests::accept_absence(&mut document);

@@ -34,7 +34,7 @@ fn the_help_of_every_command_has_an_example() {
         commands.extend(inner);
         seen += 1;
     }
-    for expected in ["serve", "migrate", "config", "users list"] {
+    for expected in ["serve", "migrate", "config", "openapi", "users list"] {
         let is_there = commands.iter().any(|command| command.join(" ") == expected);
         assert!(is_there, "{commands:?}");
     }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::timestamp::Timestamp;
+use crate::http::{openapi::schemas, timestamp::Timestamp};
 
 /// The changed fields, by name.
 pub type Diff = BTreeMap<&'static str, Change>;
@@ -23,11 +23,11 @@ pub type Diff = BTreeMap<&'static str, Change>;
 #[schema(as = AuditDiffField)]
 pub struct Change {
     /// Before.
-    #[schema(value_type = Option<Value>, example = "suspended")]
+    #[schema(value_type = Option<schemas::AuditedValue>)]
     #[serde(skip_serializing_if = "Value::is_null")]
     old: Value,
     /// After.
-    #[schema(value_type = Option<Value>, example = "active")]
+    #[schema(value_type = Option<schemas::AuditedValue>)]
     #[serde(skip_serializing_if = "Value::is_null")]
     new: Value,
     /// Whether the values are not told.

@@ -5,30 +5,10 @@ use serde_json::{Map, Value, json};
 /// A value that the schema describes; null where nothing tells what it could be.
 pub fn example(schema: &Value, document: &Value) -> Value {
     let inside = |schema: &Value| example(schema, document);
-    if let Some(reference) = schema["$ref"].as_str() {
-        let schema = document.pointer(reference.trim_start_matches('#'));
-        return schema.map_or(Value::Null, inside);
-    }
-    let choices = ["oneOf", "anyOf", "allOf"].map(|word| &schema[word]);
-    let mut choices = choices.into_iter().filter_map(Value::as_array).flatten();
-    if let Some(given) = [
-        &schema["example"],
-        &schema["examples"][0],
-        &schema["enum"][0],
-    ]
-    .into_iter()
-    .find(|given| !given.is_null())
-    {
+    if let Some(given) = given(schema) {
         return given.clone();
     }
-    if let Some(choice) = choices.find(|choice| choice["type"] != "null") {
-        return inside(choice);
-    }
-    let kind = match &schema["type"] {
-        Value::Array(kinds) => kinds.iter().find(|kind| *kind != "null"),
-        kind => Some(kind),
-    };
-    match kind.and_then(Value::as_str) {
+    match kind(schema) {
         Some("object") => {
             let properties = schema["properties"].as_object();
             let named = properties.into_iter().flatten();
@@ -37,13 +17,43 @@ pub fn example(schema: &Value, document: &Value) -> Value {
             let other = others.map(|schema| ("name".to_owned(), inside(schema)));
             Value::Object(members.chain(other).collect::<Map<_, _>>())
         }
+        Some("array") if schema["maxItems"] == 0 => json!([]),
         Some("array") => json!([inside(&schema["items"])]),
         Some("boolean") => json!(false),
         Some("string") if schema["format"] == "uuid" => {
             json!("6f9619ff-8b86-4d01-b42d-00cf4fc964ff")
         }
-        _ => Value::Null,
+        Some(_) => Value::Null,
+        None => other(schema, document).map_or(Value::Null, inside),
     }
+}
+
+fn given(schema: &Value) -> Option<&Value> {
+    let written = [
+        &schema["example"],
+        &schema["examples"][0],
+        &schema["enum"][0],
+    ];
+    written.into_iter().find(|example| !example.is_null())
+}
+
+/// Of several types, the first that is something.
+fn kind(schema: &Value) -> Option<&str> {
+    let kinds = schema["type"].as_array().map(Vec::as_slice);
+    let mut kinds = kinds
+        .unwrap_or(std::slice::from_ref(&schema["type"]))
+        .iter();
+    kinds.find_map(|kind| kind.as_str().filter(|kind| *kind != "null"))
+}
+
+/// The schema that this one refers to, or the first of its choices that is something.
+fn other<'a>(schema: &'a Value, document: &'a Value) -> Option<&'a Value> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return document.pointer(reference.trim_start_matches('#'));
+    }
+    let choices = ["oneOf", "anyOf", "allOf"].map(|word| schema[word].as_array());
+    let mut choices = choices.into_iter().flatten().flatten();
+    choices.find(|choice| choice["type"] != "null")
 }
 
 #[cfg(test)]
@@ -63,6 +73,7 @@ mod tests {
                 "status": { "oneOf": [{ "type": "null" }, { "$ref": "#/components/schemas/Word" }] },
                 "ids": { "type": ["array", "null"], "items": { "type": "string", "format": "uuid" } },
                 "is_new": { "type": "boolean" },
+                "none": { "type": "array", "items": { "type": "string" }, "maxItems": 0 },
                 "count": { "type": "integer", "example": 3 },
                 "others": { "type": "object", "additionalProperties": { "type": "boolean" } },
                 "unknown": { "type": "string" },
@@ -73,6 +84,7 @@ mod tests {
             "status": "active",
             "ids": ["6f9619ff-8b86-4d01-b42d-00cf4fc964ff"],
             "is_new": false,
+            "none": [],
             "count": 3,
             "others": { "name": false },
             "unknown": null,

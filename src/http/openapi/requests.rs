@@ -36,7 +36,7 @@ pub fn accept_absence(document: &mut Value) {
             body.extend(rules);
         }
         if body["required"].is_null() {
-            content["schema"] = json!({ "anyOf": [{ "type": "null" }, content["schema"].take()] });
+            content["schema"] = json!({ "anyOf": [content["schema"].take(), { "type": "null" }] });
         }
     }
     document["components"]["schemas"] = schemas;
@@ -88,9 +88,9 @@ fn accept_absent(property: &mut Value, document: &Value) {
     let is_limited = limits.iter().any(|limit| !found[*limit].is_null());
     let is_named = property["$ref"].is_string();
     if is_text && (is_limited || is_named) {
-        *property = json!({ "anyOf": [{ "enum": ["", null] }, property.take()] });
+        *property = json!({ "anyOf": [property.take(), { "enum": ["", null] }] });
     } else if is_named {
-        *property = json!({ "anyOf": [{ "type": "null" }, property.take()] });
+        *property = json!({ "anyOf": [property.take(), { "type": "null" }] });
     } else if let Some(kind) = found["type"].as_str() {
         property["type"] = json!([kind, "null"]);
     }

@@ -11,7 +11,7 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
         ObjectBuilder, RefOr, Schema,
-        schema::{AnyOfBuilder, KnownFormat, SchemaFormat, Type},
+        schema::{AnyOfBuilder, KnownFormat, SchemaFormat, SchemaType, Type},
     },
 };
 
@@ -77,6 +77,8 @@ schemas! {
     OrganizationRole: words(user::OrganizationRole::ALL.map(user::OrganizationRole::name));
     /// What is done something to.
     AuditResourceType: words(ResourceType::ALL.map(ResourceType::name));
+    /// What a field held: a text, a list, or nothing.
+    AuditedValue: ObjectBuilder::new().schema_type(SchemaType::AnyValue).examples([json!("active")]);
     /// What was done.
     AuditAction: words(Action::ALL.map(Action::name));
     /// What a token reaches: everything. Less than that is refused.

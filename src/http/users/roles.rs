@@ -36,7 +36,7 @@ pub struct UserRoles {
     #[schema(value_type = Vec<schemas::SiteRole>)]
     roles: Vec<&'static str>,
     /// By organization, each as `organization-admin:<id of the organization>`. Whoever belongs to one is a member.
-    #[schema(value_type = BTreeMap<String, Vec<String>>)]
+    #[schema(value_type = BTreeMap<String, Vec<schemas::OrganizationRoleThere>>)]
     organization_roles: BTreeMap<Uuid, Vec<String>>,
 }
 
