@@ -3,6 +3,7 @@
 mod config;
 mod doctor;
 mod erase;
+mod history;
 mod migrate;
 mod openapi;
 mod progress;
@@ -64,6 +65,11 @@ enum Command {
         after_help = "Example: rollcall erase ada\n\nThe user goes, and the key to all that is sealed about the person is destroyed. The history stays, without them."
     )]
     Erase(Box<erase::Erase>),
+    /// Tell what happened to a user, or how they were at a moment
+    #[command(
+        after_help = "Example: rollcall history ada --at 2026-01-31T12:00:00Z\n\nWithout a moment: every event, who did it, from where, and what it changed."
+    )]
+    History(Box<history::History>),
     /// Make what is served anew from the log, beside a running service
     #[command(
         after_help = "Example: rollcall rebuild --projection audit\n\nWhat is served stays as it is until the new rows take its place, in one moment. It may be interrupted."
@@ -101,6 +107,9 @@ fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
         Command::Openapi => Ok(openapi::print()?),
         Command::Erase(wish) => {
             erase::erase(configured(&Args::from(wish.store.clone()))?, &wish)
+        }
+        Command::History(wish) => {
+            history::history(configured(&Args::from(wish.store.clone()))?, &wish)
         }
         Command::Rebuild(args) => {
             rebuild::run(&configured(&Args::from(args.store.clone()))?, &args)

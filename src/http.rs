@@ -52,7 +52,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::app::AppState;
 use answer::Refusal;
-pub use users::UserView;
+pub use users::{HistoryEntryView, UserView};
 use patience::Patient;
 
 /// What the API's clients are told to compare with their own version.
@@ -164,6 +164,8 @@ fn signed_in() -> OpenApiRouter<AppState> {
         routes!(users::logout::logout),
         routes!(users::get::get, users::delete::delete),
         routes!(users::erase::erase),
+        routes!(users::history::history),
+        routes!(users::sessions::sessions),
         routes!(users::update_profile::update_profile),
         routes!(users::suspend::suspend),
         routes!(users::activate::activate),

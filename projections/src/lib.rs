@@ -8,6 +8,7 @@ mod activity;
 pub mod audit;
 mod columns;
 pub mod flows;
+pub mod history;
 pub mod identities;
 pub mod inline;
 pub mod members;

@@ -26,6 +26,7 @@ use crate::{
 };
 
 pub use find::find;
+pub use show::print;
 
 /// What to do.
 #[derive(Subcommand)]

@@ -227,6 +227,17 @@ impl From<VaultError> for Refusal {
     }
 }
 
+impl From<LogError> for Refusal {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Database(error) | LogError::Vault(VaultError::Database(error)) => {
+                Self::from_database(&error)
+            }
+            other => Self::internal(&other),
+        }
+    }
+}
+
 impl From<PasswordError> for Refusal {
     fn from(error: PasswordError) -> Self {
         match error {

@@ -3,6 +3,7 @@
 //! Read as Go's `url.ParseQuery` reads them, with one difference: what cannot be decoded is a problem of the request.
 //! Go drops such a pair, so that a filter with a typing error would show everybody.
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 /// A parameter with a value that it cannot have.
@@ -101,6 +102,29 @@ impl Parameters {
         }
     }
 
+    /// A moment, as RFC 3339 writes it. Absent and empty mean that there is none.
+    pub fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
+        let value = self.first(name);
+        if value.is_empty() {
+            return None;
+        }
+        if let Ok(time) = DateTime::parse_from_rfc3339(value) {
+            return Some(time.to_utc());
+        }
+        let detail =
+            format!("Query param {name:?} must be a time like 2026-01-31T12:00:00Z (RFC 3339)");
+        self.refuse(name, detail);
+        None
+    }
+
+    /// Complains about a parameter.
+    pub fn refuse(&mut self, name: &str, detail: String) {
+        self.problems.push(Invalid {
+            field: name.to_owned(),
+            detail,
+        });
+    }
+
     /// Call this last.
     ///
     /// # Errors
@@ -129,13 +153,6 @@ impl Parameters {
     fn first(&self, name: &str) -> &str {
         let found = self.pairs.iter().find(|(known, _)| known == name);
         found.map_or("", |(_, value)| value)
-    }
-
-    fn refuse(&mut self, name: &str, detail: String) {
-        self.problems.push(Invalid {
-            field: name.to_owned(),
-            detail,
-        });
     }
 }
 

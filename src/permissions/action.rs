@@ -13,6 +13,8 @@ pub enum Action {
     Delete,
     /// Forget the person: nothing brings them back.
     Erase,
+    /// See what was: a user's events, and users and sessions as they were.
+    ReadHistory,
     /// See what is nobody's business: a user's roles, sign-in method and settings.
     ReadPersonal,
     /// Change what is one's own: a user's name for people, picture and password.
@@ -27,12 +29,13 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Create,
         Self::Read,
         Self::Update,
         Self::Delete,
         Self::Erase,
+        Self::ReadHistory,
         Self::ReadPersonal,
         Self::UpdatePersonal,
         Self::Assign,
@@ -49,6 +52,7 @@ impl Action {
             Self::Update => "update",
             Self::Delete => "delete",
             Self::Erase => "erase",
+            Self::ReadHistory => "read_history",
             Self::ReadPersonal => "read_personal",
             Self::UpdatePersonal => "update_personal",
             Self::Assign => "assign",

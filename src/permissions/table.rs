@@ -3,7 +3,7 @@
 use rollcall_events::user::{OrganizationRole, Role};
 
 use super::{
-    Action::{self, Assign, Create, Delete, Read, ReadPersonal, Unassign, Update, UpdatePersonal},
+    Action::{self, Assign, Create, Delete, Read, ReadHistory, ReadPersonal, Unassign, Update, UpdatePersonal},
     Object,
     Resource::{
         self, ApiKey, AssignOrgRole, AssignRole, AuditLog, Organization, OrganizationMember, Other,
@@ -72,6 +72,7 @@ pub const TABLE: &[Grant] = &[
     grant(USER_ADMIN,         Site,   &[Create, Read, Delete],         &[OrganizationMember]),
 
     grant(AUDITOR,            Site,   &[Read],                         &[User, AuditLog]),
+    grant(AUDITOR,            Site,   &[ReadHistory],                  &[User]),
     grant(AUDITOR,            Site,   &[Read],                         &[Organization, OrganizationMember, AssignOrgRole]),
 
     grant(TEMPLATE_ADMIN,     Site,   &[Read],                         &[User]),
@@ -80,6 +81,7 @@ pub const TABLE: &[Grant] = &[
     grant(EVERYBODY,          Site,   &[Read],                         &[AssignRole]),
     grant(EVERYBODY,          Own,    &[Read],                         &[User, OrganizationMember]),
     grant(EVERYBODY,          Own,    &[ReadPersonal, UpdatePersonal], &[User]),
+    grant(EVERYBODY,          Own,    &[ReadHistory],                  &[User]),
     grant(EVERYBODY,          Own,    &Action::ALL,                    &[ApiKey, Other]),
 
     grant(ORG_ADMIN,          Site,   &[Read],                         &[User]),

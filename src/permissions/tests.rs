@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Action::{
-        self, Assign, Create, Delete, Other, Read, ReadPersonal, Unassign, Update, UpdatePersonal,
+        self, Assign, Create, Delete, Other, Read, ReadHistory, ReadPersonal, Unassign, Update, UpdatePersonal,
     },
     Grant, Level, Object, Resource, Subject, TABLE, Who,
 };
@@ -74,6 +74,8 @@ fn capabilities() -> Vec<(&'static str, Action, Object, [bool; 5])> {
         ("delete one's own keys",                              Delete,         key(ADA),                        yes("yyyyy")),
         ("read the audit log",                                 Read,           Object::audit_log(),             yes("y-y--")),
         ("write samples to the audit log",                     Create,         Object::audit_log(),             yes("y----")),
+        ("see another's history",                              ReadHistory,    bob,                             yes("y-y--")),
+        ("see one's own history",                              ReadHistory,    me,                              yes("yyyyy")),
         ("create an organisation",                             Create,         Object::any_organization(),      yes("y----")),
         ("see every organisation",                             Read,           Object::organization(ELSEWHERE), yes("yyyy-")),
         ("see one's own organisation",                         Read,           Object::organization(HOME),      yes("yyyyy")),

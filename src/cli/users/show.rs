@@ -15,10 +15,14 @@ use crate::{app::App, http::UserView};
 
 /// Prints a user.
 pub async fn show(app: &App, user: Uuid, format: Format) -> Result<(), Box<dyn Error>> {
-    let found = read(app, user).await?;
+    print(read(app, user).await?, format)
+}
+
+/// Prints a user as they are, or were.
+pub fn print(user: FoundUser, format: Format) -> Result<(), Box<dyn Error>> {
     match format {
-        Format::Json => print_json(&UserView::from(found)),
-        Format::Text => print_text(&found),
+        Format::Json => print_json(&UserView::from(user)),
+        Format::Text => print_text(&user),
     }
 }
 

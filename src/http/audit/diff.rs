@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use rollcall_events::{
-    Event, Personal,
+    Event, Personal, Recorded,
     organization::OrganizationEvent,
     user::{Identity, Role, Session, TokenName, UserEvent},
 };
-use rollcall_projections::{audit::Entry, users::UserRow};
+use rollcall_projections::users::UserRow;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -25,31 +25,35 @@ pub struct Change {
     /// Before.
     #[schema(value_type = Option<schemas::AuditedValue>)]
     #[serde(skip_serializing_if = "Value::is_null")]
-    old: Value,
+    pub old: Value,
     /// After.
     #[schema(value_type = Option<schemas::AuditedValue>)]
     #[serde(skip_serializing_if = "Value::is_null")]
-    new: Value,
+    pub new: Value,
     /// Whether the values are not told.
-    secret: bool,
+    pub secret: bool,
 }
 
-/// What the entry's event changed. A refused attempt changed nothing.
-pub fn diff(entry: &Entry) -> Diff {
-    match &entry.recorded.event {
-        Event::User(event) => of_user(entry, event),
-        Event::Organization(event) => of_organization(entry.recorded.stream, event),
+/// What an event changed, by its user before and after. A refused attempt changed nothing.
+pub fn diff(recorded: &Recorded, before: Option<&UserRow>, after: Option<&UserRow>) -> Diff {
+    match &recorded.event {
+        Event::User(event) => of_user(recorded.stream, event, before, after),
+        Event::Organization(event) => of_organization(recorded.stream, event),
         Event::Attempt(_) => Diff::new(),
     }
 }
 
-fn of_user(entry: &Entry, event: &UserEvent) -> Diff {
-    let user = entry.recorded.stream;
+fn of_user(
+    user: Uuid,
+    event: &UserEvent,
+    before: Option<&UserRow>,
+    after: Option<&UserRow>,
+) -> Diff {
     match event {
         UserEvent::UserCreated {
             password_scheme, ..
         } => {
-            let mut diff = fields(None, entry.after.as_ref());
+            let mut diff = fields(None, after);
             if password_scheme.is_some() {
                 diff.insert("hashed_password", secret());
             }
@@ -60,10 +64,10 @@ fn of_user(entry: &Entry, event: &UserEvent) -> Diff {
         | UserEvent::UserSuspended {}
         | UserEvent::UserActivated { .. }
         | UserEvent::UserDeleted {}
-        | UserEvent::UserErased {} => fields(entry.before.as_ref(), entry.after.as_ref()),
+        | UserEvent::UserErased {} => fields(before, after),
         UserEvent::PasswordChanged { .. } => Diff::from([("hashed_password", secret())]),
         UserEvent::LoginTypeChanged { .. } => {
-            let mut diff = fields(entry.before.as_ref(), entry.after.as_ref());
+            let mut diff = fields(before, after);
             diff.insert("hashed_password", secret());
             diff
         }
@@ -94,11 +98,12 @@ fn of_user(entry: &Entry, event: &UserEvent) -> Diff {
         UserEvent::OrganizationRolesAssigned {
             organization_id, ..
         } => {
-            let old = roles_in(*organization_id, entry.before.as_ref());
-            let new = roles_in(*organization_id, entry.after.as_ref());
+            let old = roles_in(*organization_id, before);
+            let new = roles_in(*organization_id, after);
             Diff::from([("roles", change(old, new))])
         }
-        UserEvent::PasswordRehashed { .. } | UserEvent::SessionsExpired { .. } => Diff::new(),
+        UserEvent::PasswordRehashed { .. } => Diff::from([("hashed_password", secret())]),
+        UserEvent::SessionsExpired { .. } => Diff::new(),
     }
 }
 

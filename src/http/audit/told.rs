@@ -50,17 +50,21 @@ pub fn additional_fields(entry: &Entry) -> Map<String, Value> {
     if metadata.causation_id != metadata.correlation_id {
         fields.insert("causation_id".to_owned(), json!(metadata.causation_id));
     }
-    let particular = match &entry.recorded.event {
+    fields.extend(particulars(&entry.recorded.event));
+    fields
+}
+
+/// What is particular to an event, beside what it changed.
+pub fn particulars(event: &Event) -> Map<String, Value> {
+    let fields = match event {
         Event::User(event) => of_user(event),
         Event::Attempt(event) => of_attempt(event),
         Event::Organization(_) => Vec::new(),
     };
-    fields.extend(
-        particular
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value)),
-    );
+    let fields = fields.into_iter();
     fields
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 type Fields = Vec<(&'static str, Value)>;
@@ -75,6 +79,7 @@ fn of_user(event: &UserEvent) -> Fields {
         UserEvent::SessionShortened { session_id, .. } => {
             vec![("session_id", json!(session_id))]
         }
+        UserEvent::SessionsExpired { session_ids } => vec![("session_ids", json!(session_ids))],
         _ => Vec::new(),
     }
 }

@@ -129,7 +129,7 @@ impl EntryView {
             resource_target: target.name,
             resource_icon: "",
             action: row.kind.action.name(),
-            diff: diff(entry),
+            diff: diff(&entry.recorded, entry.before.as_ref(), entry.after.as_ref()),
             status_code,
             additional_fields: additional_fields(entry),
             description: description(row.kind),

@@ -1,25 +1,69 @@
-//! `GET /users/{user}`: one user, by id, by username, or oneself by `me`.
+//! `GET /users/{user}`: one user, by id, by username, or oneself by `me`; as they are, or as they were at a moment.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::{RawQuery, State},
+    http::StatusCode,
+};
+use rollcall_projections::{
+    history::{Moment, user_at},
+    users::FoundUser,
+};
 
-use super::{UserView, target::target};
+use super::{
+    UserView,
+    moment::{moment, require_past},
+    target::target,
+};
 use crate::{
-    app::AppState,
+    app::{App, AppState},
     http::{
         answer::{Json, Refusal},
         caller::Caller,
         path::Path,
+        query::Parameters,
     },
+    permissions::{Action, Object},
 };
 
 /// One user.
+///
+/// As they are; or, for whoever may read their history, as they were at a moment. A username is always today's. When
+/// somebody was last seen is told of the past only if it is certain.
 #[utoipa::path(get, path = "/api/v2/users/{user}", tag = "users", operation_id = "get_user",
-    responses((status = 200, body = UserView)))]
+    params(
+        ("at" = Option<String>, Query, example = "2026-01-31T12:00:00Z", description = "As of this time."),
+        ("version" = Option<i64>, Query, minimum = 1, example = 1, description = "As of the user's event of this number."),
+        ("position" = Option<i64>, Query, minimum = 1, example = 7, description = "As of the event at this place in the log."),
+    ),
+    responses((status = 200, body = UserView), (status = 400)))]
 pub async fn get(
     State(app): State<AppState>,
     caller: Caller,
     Path(user): Path<String>,
+    RawQuery(query): RawQuery,
 ) -> Result<Json<UserView>, Refusal> {
     let found = target(&app, &caller, &user).await?;
+    let mut parameters = Parameters::parse(query.as_deref());
+    let moment = moment(&mut parameters);
+    parameters.finish()?;
+    let found = match moment {
+        None => found,
+        Some(moment) => {
+            caller.require_or_hide(Action::ReadHistory, &Object::user(found.row.id))?;
+            as_of(&app, found, moment).await?
+        }
+    };
     Ok(Json(StatusCode::OK, found.into()))
+}
+
+/// Visits are no events: of the latest it is known when it was, so that, if it was before the moment, it was the latest
+/// then too.
+async fn as_of(app: &App, now: FoundUser, moment: Moment) -> Result<FoundUser, Refusal> {
+    require_past(app, now.row.id, moment).await?;
+    let then = user_at(&app.log, now.row.id, moment).await?;
+    let then = then.ok_or_else(Refusal::not_found)?;
+    Ok(FoundUser {
+        last_seen_at: now.last_seen_at.filter(|seen| *seen <= then.at),
+        row: then.row,
+    })
 }

@@ -1,0 +1,261 @@
+//! Which sessions and tokens of a user were good at a moment.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rollcall_events::{
+    Event, Metadata, Recorded,
+    log::{LogError, LogReader, RawEvent},
+    user::{EndReason, LoginType, Scope, Session, SessionId, UserEvent},
+};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use super::Moment;
+
+/// A session or token that was, or may have been, good at a moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FormerSession {
+    /// The public half of the token.
+    pub id: SessionId,
+    /// How the user had proven who they are.
+    pub login_type: LoginType,
+    /// What its owner calls it, if it is an API token.
+    pub token_name: Option<String>,
+    /// What it was good for.
+    pub scope: Scope,
+    /// How long it lasts without use, in seconds.
+    pub lifetime_s: i64,
+    /// How it was made: by whom, from where, by which request.
+    pub made: Metadata,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// When it ended if it was not used, as far as it was known then.
+    pub expires_at: DateTime<Utc>,
+    /// When it ended however much it was used, as far as it was known then.
+    pub ends_at: DateTime<Utc>,
+    /// The latest use that is known, be it before the moment or after it.
+    pub last_used: Option<DateTime<Utc>>,
+    /// Whether it is certain that it was good. Else it was if it had been used until shortly before, which is not known.
+    pub is_certain: bool,
+    /// What became of it, if it ended before its time.
+    pub ended: Option<(DateTime<Utc>, SessionEnd)>,
+}
+
+/// Why a session ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// By itself.
+    Ended(EndReason),
+    /// It was found to be past its end.
+    Expired,
+    /// The user had another password.
+    PasswordChanged,
+    /// The user came to sign in otherwise.
+    LoginTypeChanged,
+    /// The user went.
+    UserGone,
+}
+
+impl SessionEnd {
+    /// The reason's name in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ended(EndReason::SignedOut) => "signed_out",
+            Self::Ended(EndReason::Revoked) => "revoked",
+            Self::Ended(EndReason::Superseded) => "superseded",
+            Self::Ended(EndReason::ProviderRefused) => "provider_refused",
+            Self::Expired => "expired",
+            Self::PasswordChanged => "password_changed",
+            Self::LoginTypeChanged => "login_type_changed",
+            Self::UserGone => "user_gone",
+        }
+    }
+}
+
+/// The user's sessions and tokens that were, or may have been, good at `moment`, which was at `at`; the oldest first.
+///
+/// # Errors
+/// The database fails, or an event cannot be read.
+pub async fn sessions_at(
+    log: &LogReader,
+    user: Uuid,
+    moment: Moment,
+    at: DateTime<Utc>,
+) -> Result<Vec<FormerSession>, LogError> {
+    let events = log.open(events(log.pool(), user).await?).await?;
+    let mut sessions = fold(&events, moment);
+    let ids: Vec<&str> = sessions.keys().map(|id| id.0.as_str()).collect();
+    let last_uses = last_uses(log.pool(), &ids).await?;
+    for (id, session) in &mut sessions {
+        let noted = last_uses.get(id).copied();
+        session.last_used = session.last_used.max(noted);
+    }
+    let mut good: Vec<FormerSession> = sessions
+        .into_values()
+        .filter_map(|session| session.if_good(at))
+        .collect();
+    good.sort_by(|one, other| (one.created_at, &one.id.0).cmp(&(other.created_at, &other.id.0)));
+    Ok(good)
+}
+
+impl FormerSession {
+    fn new(recorded: &Recorded, session: &Session, token_name: Option<String>) -> Self {
+        Self {
+            id: session.id.clone(),
+            login_type: session.login_type,
+            token_name,
+            scope: session.scope,
+            lifetime_s: session.lifetime_s,
+            made: recorded.metadata.clone(),
+            created_at: recorded.recorded_at,
+            expires_at: session.expires_at,
+            ends_at: session.ends_at,
+            last_used: None,
+            is_certain: false,
+            ended: None,
+        }
+    }
+
+    /// The session, unless it was certainly no good at that time. Uses slide its end, and only the latest one is known:
+    /// who used it later had it then, since what is past its end stays so.
+    fn if_good(mut self, at: DateTime<Utc>) -> Option<Self> {
+        if at >= self.ends_at {
+            return None;
+        }
+        let slides = self.login_type != LoginType::Token;
+        let slid = |used: DateTime<Utc>| slides && at < used + TimeDelta::seconds(self.lifetime_s);
+        let used_later = self.last_used.is_some_and(|used| used >= at);
+        self.is_certain = at < self.expires_at || used_later || self.last_used.is_some_and(slid);
+        // The latest use was before, and nothing is unknown.
+        let is_over = !self.is_certain && (!slides || self.last_used.is_some());
+        (!is_over).then_some(self)
+    }
+}
+
+/// The sessions that had begun and not ended by the moment. What came later tells of their use and their end.
+fn fold(events: &[Recorded], moment: Moment) -> BTreeMap<SessionId, FormerSession> {
+    let mut sessions = BTreeMap::new();
+    for recorded in events {
+        let is_later = match moment {
+            Moment::Time(time) => recorded.recorded_at > time,
+            Moment::Version(version) => recorded.version > version,
+            Moment::Position(position) => recorded.position > position,
+        };
+        note_use(&mut sessions, recorded);
+        if let Event::User(event) = &recorded.event {
+            if is_later {
+                end(&mut sessions, recorded, event, |session, end| {
+                    session.ended.get_or_insert(end);
+                    true
+                });
+            } else {
+                begin(&mut sessions, recorded, event);
+                end(&mut sessions, recorded, event, |_, _| false);
+            }
+        }
+    }
+    sessions
+}
+
+/// Who did something by a session used it.
+fn note_use(sessions: &mut BTreeMap<SessionId, FormerSession>, recorded: &Recorded) {
+    let by = recorded.metadata.authentication.as_deref();
+    let by = by.and_then(|by| by.strip_prefix("session:"));
+    let by = by.map(|id| SessionId(id.to_owned()));
+    if let Some(session) = by.and_then(|id| sessions.get_mut(&id)) {
+        session.last_used = session.last_used.max(Some(recorded.recorded_at));
+    }
+}
+
+fn begin(
+    sessions: &mut BTreeMap<SessionId, FormerSession>,
+    recorded: &Recorded,
+    event: &UserEvent,
+) {
+    match event {
+        UserEvent::SessionStarted {
+            session,
+            token_name,
+        } => {
+            let name = token_name.as_ref().and_then(|name| name.known());
+            let name = name.map(|name| name.as_str().to_owned());
+            let former = FormerSession::new(recorded, session, name);
+            sessions.insert(session.id.clone(), former);
+        }
+        UserEvent::SessionShortened {
+            session_id,
+            ends_at,
+        } => {
+            if let Some(session) = sessions.get_mut(session_id) {
+                session.expires_at = session.expires_at.min(*ends_at);
+                session.ends_at = *ends_at;
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Keeps those of the sessions that an event ends which `keep` does.
+fn end(
+    sessions: &mut BTreeMap<SessionId, FormerSession>,
+    recorded: &Recorded,
+    event: &UserEvent,
+    keep: impl Fn(&mut FormerSession, (DateTime<Utc>, SessionEnd)) -> bool,
+) {
+    let mut end = |is_ended: &dyn Fn(&SessionId) -> bool, why| {
+        let at = (recorded.recorded_at, why);
+        sessions.retain(|id, session| !is_ended(id) || keep(session, at));
+    };
+    match event {
+        UserEvent::SessionEnded { session_id, reason } => {
+            end(&|id| id == session_id, SessionEnd::Ended(*reason));
+        }
+        UserEvent::SessionsExpired { session_ids } => {
+            end(&|id| session_ids.contains(id), SessionEnd::Expired);
+        }
+        UserEvent::PasswordChanged { .. } => end(&|_| true, SessionEnd::PasswordChanged),
+        UserEvent::LoginTypeChanged { .. } => end(&|_| true, SessionEnd::LoginTypeChanged),
+        UserEvent::UserDeleted {} | UserEvent::UserErased {} => {
+            end(&|_| true, SessionEnd::UserGone);
+        }
+        _ => {}
+    }
+}
+
+/// All events of a user: each may tell of the use of a session.
+async fn events(executor: impl PgExecutor<'_>, user: Uuid) -> sqlx::Result<Vec<RawEvent>> {
+    sqlx::query_as(
+        "SELECT position
+              , aggregate_type
+              , aggregate_id
+              , version
+              , event_type
+              , schema_version
+              , payload
+              , metadata
+              , recorded_at
+           FROM log.events
+          WHERE aggregate_id = $1
+          ORDER BY version",
+    )
+    .bind(user)
+    .fetch_all(executor)
+    .await
+}
+
+/// When sessions that are still there were last used.
+async fn last_uses(
+    executor: impl PgExecutor<'_>,
+    ids: &[&str],
+) -> sqlx::Result<HashMap<SessionId, DateTime<Utc>>> {
+    let uses: Vec<(String, DateTime<Utc>)> = sqlx::query_as(
+        "SELECT session_id, last_used FROM live.session_activity WHERE session_id = ANY ($1)",
+    )
+    .bind(ids)
+    .fetch_all(executor)
+    .await?;
+    let uses = uses.into_iter();
+    Ok(uses.map(|(id, used)| (SessionId(id), used)).collect())
+}

@@ -1,0 +1,181 @@
+//! `GET /users/{user}/history`: all that ever happened to a user, as a person reads it.
+
+mod view;
+
+use axum::{
+    extract::{RawQuery, State},
+    http::StatusCode,
+};
+use rollcall_events::Actor;
+use rollcall_projections::{
+    audit::{Place, people},
+    history::{Entry, Order, PageRequest, page},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::target::target;
+use crate::{
+    app::AppState,
+    http::{
+        answer::{Json, Refusal},
+        caller::Caller,
+        path::Path,
+        query::Parameters,
+    },
+    permissions::{Action, Object},
+};
+
+pub use view::EntryView;
+
+/// Events on a page, unless the request says otherwise.
+const USUAL_PAGE: u32 = 100;
+/// Events on a page, at most.
+const LARGEST_PAGE: u32 = 1_000;
+
+/// A page of a user's history.
+#[derive(Serialize, ToSchema)]
+#[schema(as = History)]
+pub struct Answer {
+    entries: Vec<EntryView>,
+    /// How many there are on all pages; 0 if the page is empty.
+    #[schema(example = 1)]
+    count: i64,
+}
+
+/// All that ever happened to a user.
+///
+/// One's own, or with the right to see anybody's; of a deleted user by the id. Of an erased person it tells what happened,
+/// and nothing that belonged to them. Where somebody else's request came from is told to whoever may read the audit log.
+#[utoipa::path(get, path = "/api/v2/users/{user}/history", tag = "audit", operation_id = "user_history",
+    params(
+        ("order" = Option<String>, Query, example = "newest", description = "`newest` first, as without it, or `oldest`."),
+        ("after_id" = Option<Uuid>, Query, description = "What comes after this entry, in that order."),
+        ("limit" = Option<i32>, Query, minimum = 0, maximum = 1000, example = 25, description = "At most so many. 0: 100."),
+        ("kind" = Option<String>, Query, example = "UserCreated,RolesAssigned", description = "Only events of these types."),
+        ("actor" = Option<String>, Query, example = "operator",
+            description = "Only what this actor did: a user's id, `anonymous`, `operator` or `system`."),
+        ("from" = Option<String>, Query, example = "2026-01-01T00:00:00Z", description = "From then on."),
+        ("until" = Option<String>, Query, example = "2026-02-01T00:00:00Z", description = "Before then."),
+    ),
+    responses((status = 200, body = Answer), (status = 400)))]
+pub async fn history(
+    State(app): State<AppState>,
+    caller: Caller,
+    Path(user): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Answer>, Refusal> {
+    let found = target(&app, &caller, &user).await?;
+    let user = found.row.id;
+    caller.require_or_hide(Action::ReadHistory, &Object::user(user))?;
+    let request = read(query.as_deref(), user)?;
+    let page = page(&app.log, &request).await?;
+    let actors = page.entries.iter().filter_map(|entry| actor(entry).user());
+    // Nobody learns here whom else there is.
+    let seen = actors.filter(|actor| caller.may(Action::Read, &Object::user(*actor)));
+    let names = people::by_ids(&app.pool, &seen.collect::<Vec<_>>()).await?;
+    let sees_origins = caller.may(Action::Read, &Object::audit_log());
+    let me = Actor::User(caller.user().row.id);
+    let entries = page.entries.iter().map(|entry| {
+        let view = EntryView::new(entry, &names);
+        if sees_origins || actor(entry) == me {
+            view
+        } else {
+            view.without_origin()
+        }
+    });
+    Ok(Json(
+        StatusCode::OK,
+        Answer {
+            entries: entries.collect(),
+            count: page.count,
+        },
+    ))
+}
+
+fn actor(entry: &Entry) -> Actor {
+    entry.recorded.metadata.actor
+}
+
+fn read(query: Option<&str>, user: Uuid) -> Result<PageRequest, Refusal> {
+    let mut parameters = Parameters::parse(query);
+    let request = PageRequest {
+        user,
+        order: order(&mut parameters),
+        after: after(&mut parameters),
+        kinds: kinds(&mut parameters),
+        actor: actor_wanted(&mut parameters),
+        from: parameters.time("from"),
+        until: parameters.time("until"),
+        limit: limit(&mut parameters),
+    };
+    parameters.finish()?;
+    Ok(request)
+}
+
+fn order(parameters: &mut Parameters) -> Order {
+    match parameters.text("order").as_str() {
+        "" | "newest" => Order::NewestFirst,
+        "oldest" => Order::OldestFirst,
+        _ => {
+            let detail = "Query param \"order\" must be \"newest\" or \"oldest\"";
+            parameters.refuse("order", detail.to_owned());
+            Order::NewestFirst
+        }
+    }
+}
+
+fn after(parameters: &mut Parameters) -> Option<i64> {
+    let id = parameters.uuid("after_id")?;
+    let place = Place::of(id);
+    if place.is_none() {
+        let detail = "Query param \"after_id\" must be the id of an entry";
+        parameters.refuse("after_id", detail.to_owned());
+    }
+    place.map(|place| place.position)
+}
+
+fn kinds(parameters: &mut Parameters) -> Vec<String> {
+    let kinds = parameters.text("kind");
+    if kinds.contains('\0') {
+        let detail = "Query param \"kind\" must name types of events";
+        parameters.refuse("kind", detail.to_owned());
+        return Vec::new();
+    }
+    let kinds = kinds.split(',').map(str::trim);
+    kinds
+        .filter(|kind| !kind.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// As the log names them. A bare id is a user's.
+fn actor_wanted(parameters: &mut Parameters) -> Option<String> {
+    let text = parameters.text("actor");
+    if text.is_empty() {
+        return None;
+    }
+    let actor = match Uuid::parse_str(&text) {
+        Ok(id) => Some(Actor::User(id)),
+        Err(_) => text.parse().ok(),
+    };
+    if actor.is_none() {
+        let detail =
+            "Query param \"actor\" must be a user's id, \"anonymous\", \"operator\" or \"system\"";
+        parameters.refuse("actor", detail.to_owned());
+    }
+    actor.map(|actor| actor.to_string())
+}
+
+fn limit(parameters: &mut Parameters) -> u32 {
+    match parameters.non_negative("limit") {
+        0 => USUAL_PAGE,
+        limit if limit > LARGEST_PAGE => {
+            let detail = format!("Query param \"limit\" must be at most {LARGEST_PAGE}");
+            parameters.refuse("limit", detail);
+            LARGEST_PAGE
+        }
+        limit => limit,
+    }
+}

@@ -1,0 +1,154 @@
+//! An event of a user, as a person reads it.
+
+use std::collections::HashMap;
+
+use rollcall_events::{
+    Event, Recorded,
+    user::{LoginType, UserEvent},
+};
+use rollcall_projections::{audit::Place, history::Entry, users::FoundUser};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::http::{
+    audit::{
+        diff::{Change, Diff, diff},
+        told::particulars,
+    },
+    timestamp::Timestamp,
+};
+
+/// Something that happened to a user.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HistoryEntry)]
+pub struct EntryView {
+    /// Holds the entry's place; the same as in the audit log.
+    #[schema(example = "00064733-a5e0-8400-8000-000000000007")]
+    pub id: Uuid,
+    /// The event's place in the log.
+    #[schema(example = 7)]
+    pub position: i64,
+    /// Its place among the user's.
+    #[schema(example = 1)]
+    pub version: i64,
+    /// When it was recorded.
+    pub time: Timestamp,
+    /// The type of the event.
+    #[schema(example = "ProfileChanged")]
+    pub kind: &'static str,
+    /// What happened, in words.
+    #[schema(example = "changed the profile")]
+    pub description: &'static str,
+    /// `user:<id>`, `anonymous`, `operator` or `system`.
+    #[schema(example = "operator")]
+    pub actor: String,
+    /// What the actor is called now; empty if that is not known, or none of the caller's business.
+    #[schema(example = "ada")]
+    pub actor_name: String,
+    /// How they had proven who they are; empty for those who need not.
+    #[schema(example = "session:5MIg5lSmNi")]
+    pub authentication: String,
+    /// Where the request came from; empty if it is not known, was erased, or is none of the caller's business.
+    #[schema(example = "192.0.2.7")]
+    pub ip: String,
+    /// What the client said it was.
+    #[schema(example = "curl/8.5.0")]
+    pub user_agent: String,
+    /// What changed.
+    #[schema(value_type = std::collections::BTreeMap<String, Change>)]
+    pub diff: Diff,
+    /// Whatever else there is to tell.
+    #[schema(value_type = Object, example = json!({ "cause": "administrator" }))]
+    pub additional_fields: Map<String, Value>,
+    /// The request that it came of, with all that came of that.
+    pub request_id: Uuid,
+    /// What directly caused it: the request, or an earlier command.
+    pub causation_id: Uuid,
+    /// The command that it was.
+    pub command_id: Uuid,
+}
+
+impl EntryView {
+    /// The entry, by an actor who may be among those people.
+    #[must_use]
+    pub fn new(entry: &Entry, people: &HashMap<Uuid, FoundUser>) -> Self {
+        let Recorded {
+            position,
+            version,
+            event,
+            metadata,
+            recorded_at,
+            stream: _,
+        } = &entry.recorded;
+        let place = Place {
+            at: *recorded_at,
+            position: *position,
+        };
+        let actor = metadata.actor.user().and_then(|id| people.get(&id));
+        let origin = metadata.origin.known();
+        let ip = origin.and_then(|origin| origin.ip);
+        Self {
+            id: place.id(),
+            position: *position,
+            version: *version,
+            time: Timestamp(*recorded_at),
+            kind: event.event_type(),
+            description: description(event),
+            actor: metadata.actor.to_string(),
+            actor_name: actor
+                .and_then(|actor| actor.row.username.clone())
+                .unwrap_or_default(),
+            authentication: metadata.authentication.clone().unwrap_or_default(),
+            ip: ip.map_or_else(String::new, |ip| ip.to_string()),
+            user_agent: origin.map_or_else(String::new, |origin| origin.user_agent.clone()),
+            diff: diff(&entry.recorded, entry.before.as_ref(), entry.after.as_ref()),
+            additional_fields: particulars(event),
+            request_id: metadata.correlation_id,
+            causation_id: metadata.causation_id,
+            command_id: metadata.command_id,
+        }
+    }
+
+    /// The same, for who has no business with the actor's whereabouts.
+    #[must_use]
+    pub fn without_origin(self) -> Self {
+        Self {
+            ip: String::new(),
+            user_agent: String::new(),
+            ..self
+        }
+    }
+}
+
+/// What was done, as it goes on after a name.
+fn description(event: &Event) -> &'static str {
+    let Event::User(event) = event else {
+        return "";
+    };
+    match event {
+        UserEvent::UserCreated { .. } => "created the user",
+        UserEvent::ProfileChanged { .. } => "changed the profile",
+        UserEvent::RolesAssigned { .. } => "assigned roles",
+        UserEvent::UserSuspended {} => "suspended the user",
+        UserEvent::UserActivated { .. } => "activated the user",
+        UserEvent::UserDeleted {} => "deleted the user",
+        UserEvent::UserErased {} => "erased the person",
+        UserEvent::PasswordChanged { .. } => "changed the password; all sessions ended",
+        UserEvent::IdentityLinked { .. } => "linked an account at a provider",
+        UserEvent::IdentityUnlinked {} => "unlinked the account at the provider",
+        UserEvent::LoginTypeChanged { .. } => "changed the way of signing in; all sessions ended",
+        UserEvent::PasswordRehashed { .. } => "had the password hashed anew",
+        UserEvent::SessionStarted { session, .. } => match session.login_type {
+            LoginType::Token => "made a token",
+            _ => "began a session",
+        },
+        UserEvent::SessionEnded { .. } => "ended a session",
+        UserEvent::SessionShortened { .. } => "made a session end earlier",
+        UserEvent::SessionsExpired { .. } => "found sessions past their end",
+        UserEvent::OrganizationJoined { .. } => "added the user to an organization",
+        UserEvent::OrganizationLeft { .. } => "removed the user from an organization",
+        UserEvent::OrganizationRolesAssigned { .. } => "assigned roles in an organization",
+    }
+}

@@ -1,0 +1,46 @@
+//! The moment in the past that a request asks about: `at`, `version` or `position`.
+
+use rollcall_projections::history::{Moment, is_past};
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    http::{
+        answer::Refusal,
+        query::{Invalid, Parameters},
+    },
+};
+
+/// The moment, if the request asks about one.
+pub fn moment(parameters: &mut Parameters) -> Option<Moment> {
+    let given = ["at", "version", "position"].map(|name| !parameters.text(name).is_empty());
+    if given.iter().filter(|is_given| **is_given).count() > 1 {
+        let detail = "Only one of \"at\", \"version\" and \"position\" says when";
+        parameters.refuse("at", detail.to_owned());
+        return None;
+    }
+    match given {
+        [true, _, _] => parameters.time("at").map(Moment::Time),
+        [_, true, _] => Some(Moment::Version(parameters.position("version"))),
+        [_, _, true] => Some(Moment::Position(parameters.position("position"))),
+        [false, false, false] => None,
+    }
+}
+
+/// Refuses a moment that has not come: the answer would not stay true.
+pub async fn require_past(app: &App, user: Uuid, moment: Moment) -> Result<(), Refusal> {
+    let name = match moment {
+        Moment::Time(_) => "at",
+        Moment::Version(_) => "version",
+        Moment::Position(_) => "position",
+    };
+    let is_past = is_past(&app.pool, user, moment, app.clock.now()).await?;
+    is_past.map_err(|_| {
+        let detail = format!("Query param {name:?} must be in the past, and this has not come");
+        let invalid = Invalid {
+            field: name.to_owned(),
+            detail,
+        };
+        vec![invalid].into()
+    })
+}
