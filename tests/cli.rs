@@ -27,6 +27,8 @@ mod logs;
 mod openapi;
 #[path = "cli/own_database.rs"]
 mod own_database;
+#[path = "cli/rebuild.rs"]
+mod rebuild;
 #[path = "cli/usage.rs"]
 mod usage;
 #[path = "cli/users.rs"]
