@@ -1,6 +1,11 @@
 //! Deleting users.
 
-use rollcall_events::user::Role;
+use rollcall_events::{
+    Metadata,
+    ids::Ids,
+    user::{Identity, LoginType, Role, UserCommand},
+    vault::ProviderTokens,
+};
 use serde_json::json;
 use sqlx::ConnectOptions;
 
@@ -50,6 +55,47 @@ async fn every_key_of_a_deleted_user_is_dead_at_the_next_request_on_every_node()
     .await
     .unwrap();
     assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn nothing_that_a_provider_gave_outlives_its_user() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let bob = app.user(&owner, "bob").await;
+    let conversion = UserCommand::ConvertToProvider {
+        provider: LoginType::Github,
+        identity: Identity {
+            issuer: "https://github.com".to_owned(),
+            subject: "583231".to_owned(),
+        },
+        revision: 1,
+    };
+    let tokens = ProviderTokens {
+        access_token: "access".to_owned(),
+        refresh_token: None,
+    };
+    let vault = app.app.log.vault();
+    let tokens = vault.provider_tokens_write(bob, tokens, None);
+    let secrets = vec![tokens.await.unwrap()];
+    let metadata = Metadata::system(Ids.uuid());
+    let users = &app.app.users;
+    users
+        .execute(bob, conversion, metadata, secrets)
+        .await
+        .unwrap();
+    let left = async || -> i64 {
+        sqlx::query_scalar(
+            "SELECT (SELECT count(*) FROM read.identities WHERE user_id = $1)
+                  + (SELECT count(*) FROM vault.provider_tokens WHERE subject_id = $1)",
+        )
+        .bind(bob)
+        .fetch_one(app.pool())
+        .await
+        .unwrap()
+    };
+    assert_eq!(left().await, 2);
+    assert_eq!(owner.delete(&user("bob")).await.status, 200);
+    assert_eq!(left().await, 0);
 }
 
 #[tokio::test]
