@@ -66,6 +66,8 @@ mod paging;
 mod probed;
 #[path = "http/profiles.rs"]
 mod profiles;
+#[path = "http/providers.rs"]
+mod providers;
 #[path = "http/rate_limits.rs"]
 mod rate_limits;
 #[path = "http/request_bodies.rs"]
