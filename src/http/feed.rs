@@ -64,7 +64,7 @@ struct Wanted {
         ("limit" = Option<i32>, Query, minimum = 0, maximum = 1000, example = 25, description = "At most so many. 0: 100."),
         ("aggregate_type" = Option<String>, Query, example = "user", description = "Only of this type of aggregate."),
         ("kind" = Option<String>, Query, example = "UserCreated", description = "Only events of this type."),
-        ("Last-Event-ID" = Option<String>, Header, example = "7", description = "The same as `after`, and stronger."),
+        ("Last-Event-ID" = Option<i64>, Header, minimum = 0, example = 7, description = "The same as `after`, and stronger."),
     ),
     responses((status = 200, content((Page = "application/json"), (String = "text/event-stream")))))]
 pub async fn events(

@@ -86,8 +86,8 @@ pub fn described<const N: usize>(
         let first = known.entry(name).or_insert(schema);
         debug_assert!(*first == schema, "two types are called {name}");
     }
-    let router = OpenApiRouter::default();
-    routes.into_iter().fold(router, OpenApiRouter::routes)
+    let empty = OpenApiRouter::default();
+    routes.into_iter().fold(empty, OpenApiRouter::routes)
 }
 
 fn describe(anybody: &OpenApi, signed_in: &OpenApi) -> Value {
@@ -153,7 +153,7 @@ fn complete(written: &Value, path: &str, method: &str, wants_token: bool) -> Val
     if !wants_token {
         operation["security"] = json!([]);
     }
-    let written_parameters = items(&written["parameters"]).map(accept_empty);
+    let written_parameters = items(&written["parameters"]).map(full_parameter);
     let parameters: Vec<Value> = path_parameters(path).chain(written_parameters).collect();
     if !parameters.is_empty() {
         operation["parameters"] = json!(parameters);
@@ -165,9 +165,8 @@ fn complete(written: &Value, path: &str, method: &str, wants_token: bool) -> Val
         operation["responses"][status] = full_answer(answer, status);
     }
     let traits = Operation {
-        is_in_api: path.starts_with("/api/"),
-        has_parameter: path.contains('{'),
-        changes_something: method != "get",
+        path,
+        method,
         has_body: written["requestBody"].is_object(),
         wants_token,
     };
@@ -193,11 +192,15 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
         })
 }
 
-/// In a query, a parameter that is empty is one that is not given.
-fn accept_empty(written: &Value) -> Value {
+/// A parameter is a text, so that it cannot be null; but in a query an empty one is one that is not given.
+fn full_parameter(written: &Value) -> Value {
     let mut parameter = written.clone();
     if parameter["in"] == "query" {
         parameter["allowEmptyValue"] = json!(true);
+    }
+    let mut kinds = items(&written["schema"]["type"]);
+    if let Some(kind) = kinds.find(|kind| *kind != "null") {
+        parameter["schema"]["type"] = kind.clone();
     }
     parameter
 }

@@ -21,6 +21,7 @@ REFUSED_FOR_GOOD_REASON = [
     (r"/users/(oauth2/github|oidc)/callback$|POST .*/users$", r"is not configured"),
     (r"/users/\{user\}(/roles|/status/suspend)?$", r"[Ll]ast (active )?owner"),
     (r"/users/\{user\}/roles$", r"You cannot change your own roles"),
+    (r"/personal-data$", r"must be the user's username or id"),
     (r"/status/suspend$", r"You cannot suspend yourself|An owner cannot be suspended"),
     (r"/users/\{user\}/password$", r"[Oo]ld password|Only owners can|does not sign in with a password"),
     (r"/members/\{user\}$", r"belongs to this organization already|You cannot remove yourself|belongs to no other"),
@@ -105,6 +106,8 @@ def before_call(context, case, kwargs):
         call({"POST": "DELETE", "DELETE": "POST"}.get(method, "GET"), f"/organizations/{CLUB}/members/{FUZZED}")
     if path.endswith("/members/{user}/roles") and named.get("organization") == CLUB:
         call("POST", f"/organizations/{CLUB}/members/{FUZZED}")
+    if path.endswith("/personal-data") and isinstance(case.body, dict) and case.body.get("confirm") == "ada":
+        case.body = {"confirm": FUZZED}
     if "id" in named:
         case.path_parameters["id"] = call("POST", f"/users/{FUZZED}/keys").json()["key"].split("-")[0]
 

@@ -23,11 +23,11 @@ pub type Diff = BTreeMap<&'static str, Change>;
 #[schema(as = AuditDiffField)]
 pub struct Change {
     /// Before.
-    #[schema(value_type = Option<schemas::AuditedValue>)]
+    #[schema(value_type = schemas::AnyValue)]
     #[serde(skip_serializing_if = "Value::is_null")]
     pub old: Value,
     /// After.
-    #[schema(value_type = Option<schemas::AuditedValue>)]
+    #[schema(value_type = schemas::AnyValue)]
     #[serde(skip_serializing_if = "Value::is_null")]
     pub new: Value,
     /// Whether the values are not told.

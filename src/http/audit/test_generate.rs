@@ -39,8 +39,8 @@ pub struct Request {
     resource_type: String,
     /// Usually a new one.
     resource_id: Uuid,
-    /// Usually now.
-    #[schema(value_type = String, format = DateTime, example = "2026-01-01T12:00:00Z")]
+    /// Usually now; from 1970 on.
+    #[schema(value_type = String, format = DateTime, pattern = "^(19[7-9]|[2-9][0-9]{2})[0-9]-", example = "2026-01-01T12:00:00Z")]
     time: Option<DateTime<Utc>>,
     #[schema(value_type = Object, example = json!({}))]
     additional_fields: Map<String, Value>,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::timestamp::Timestamp;
+use crate::http::{openapi::schemas, timestamp::Timestamp};
 
 /// A fact, with who brought it about.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,7 +48,7 @@ pub struct EventView {
     #[schema(value_type = Object)]
     data: Value,
     /// What of it belongs to a person; null if there is nothing, or the person was erased.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = schemas::AnyValue)]
     personal: Value,
 }
 

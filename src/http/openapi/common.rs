@@ -13,10 +13,9 @@ pub struct Common {
 }
 
 /// An operation, as far as what it answers depends on it.
-pub struct Operation {
-    pub is_in_api: bool,
-    pub has_parameter: bool,
-    pub changes_something: bool,
+pub struct Operation<'a> {
+    pub path: &'a str,
+    pub method: &'a str,
     pub has_body: bool,
     pub wants_token: bool,
 }
@@ -121,11 +120,11 @@ impl Common {
     pub fn applies(&self, operation: &Operation) -> bool {
         match self.given {
             ByAll => true,
-            InApi => operation.is_in_api,
+            InApi => operation.path.starts_with("/api/"),
             WithToken => operation.wants_token,
-            WithParameter => operation.has_parameter,
+            WithParameter => operation.path.contains('{'),
             WithBody => operation.has_body,
-            ToChanges => operation.changes_something,
+            ToChanges => operation.method != "get",
         }
     }
 

@@ -77,8 +77,8 @@ schemas! {
     OrganizationRole: words(user::OrganizationRole::ALL.map(user::OrganizationRole::name));
     /// What is done something to.
     AuditResourceType: words(ResourceType::ALL.map(ResourceType::name));
-    /// What a field held: a text, a list, or nothing.
-    AuditedValue: ObjectBuilder::new().schema_type(SchemaType::AnyValue).examples([json!("active")]);
+    /// Any value: a text, a list, or what else it may be.
+    AnyValue: ObjectBuilder::new().schema_type(SchemaType::AnyValue).examples([json!("active")]);
     /// What was done.
     AuditAction: words(Action::ALL.map(Action::name));
     /// What a token reaches: everything. Less than that is refused.
