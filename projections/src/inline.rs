@@ -81,7 +81,7 @@ pub async fn taken(conn: &mut PgConnection, claims: &[(Uuid, Claim)]) -> sqlx::R
                 WHEN 'another owner' THEN NOT EXISTS (
                     SELECT FROM read.users
                      WHERE 'owner' = ANY (roles) AND status = 'active' AND deleted_at IS NULL
-                       AND id <> claims.stream)
+                       AND login_type <> 'none' AND id <> claims.stream)
                 WHEN 'token name' THEN EXISTS (
                     SELECT FROM read.sessions
                      WHERE user_id = claims.stream AND token_name = claims.key)

@@ -781,3 +781,20 @@ async fn the_command_line_makes_lists_and_removes_a_token() {
     let deleted = delete(&bob, &format!("{ME}/keys/{id}")).await;
     assert_eq!((deleted.status, deleted.text.as_str()), (204, ""));
 }
+
+#[tokio::test]
+async fn a_session_that_an_api_token_makes_does_not_outlive_it() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let day = TimeDelta::days(1).num_nanoseconds().unwrap();
+    let wish = json!({ "lifetime": day });
+    let made = owner.post("/api/v2/users/me/keys/tokens", &wish).await;
+    let token = app.with_token(made.json["key"].as_str().unwrap());
+    let minted = token.post("/api/v2/users/me/keys", &Value::Null).await;
+    let session = app.with_token(minted.json["key"].as_str().unwrap());
+    assert_eq!(session.get("/api/v2/users/me").await.status, 200);
+    app.pass(TimeDelta::hours(23));
+    assert_eq!(session.get("/api/v2/users/me").await.status, 200);
+    app.pass(TimeDelta::hours(1));
+    assert_eq!(session.get("/api/v2/users/me").await.status, 401);
+}

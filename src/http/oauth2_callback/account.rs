@@ -104,6 +104,11 @@ async fn existing(
         return Ok(None);
     };
     may_sign_in(&user, by)?;
+    // Letters of other alphabets that are ours in lower case make no address the same.
+    let is_the_same = |known: &String| known.eq_ignore_ascii_case(proven.email.as_str());
+    if !user.row.email.as_ref().is_some_and(is_the_same) {
+        return Err(linked_elsewhere(user.row.id));
+    }
     link(app, context, by, &user, proven).await.map(Some)
 }
 

@@ -32,19 +32,27 @@ pub(super) struct Wish {
     pub max_age: TimeDelta,
 }
 
-/// Makes a session for the command line. It slides with its use, as a browser's does, up to the same age.
+/// Makes a session for the command line. It slides with its use, as a browser's does, up to the same age; but not beyond
+/// the end of an API token that makes it, which would otherwise be for ever.
 ///
 /// # Errors
 /// The user may not come in, or the log cannot be written.
 pub async fn mint(app: &App, caller: &Caller, user: Uuid) -> Result<Minted, Refusal> {
     let lifetime = TimeDelta::from_std(app.config.cli_session_duration);
     let max_age = TimeDelta::from_std(app.config.session_max_age);
+    let maker = &caller.session.session;
+    let left = match maker.login_type {
+        LoginType::Token => maker.ends_at - app.clock.now(),
+        LoginType::Password | LoginType::Github | LoginType::Oidc | LoginType::None => {
+            TimeDelta::MAX
+        }
+    };
     let wish = Wish {
         login_type: LoginType::Password,
         token_name: None,
         scope: Scope::All,
-        lifetime: lifetime.unwrap_or(TimeDelta::days(7)),
-        max_age: max_age.unwrap_or(TimeDelta::days(30)),
+        lifetime: lifetime.unwrap_or(TimeDelta::days(7)).min(left),
+        max_age: max_age.unwrap_or(TimeDelta::days(30)).min(left),
     };
     let minted = start(app, caller, user, wish).await;
     minted.map_err(|error| refused(&error))
