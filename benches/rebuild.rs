@@ -1,0 +1,239 @@
+//! Rebuild and verification: how many events a second, stage by stage, next to `psql` copying the same table out and to the
+//! replay of `cqrs-es`; and how much memory they take. benches/README.md says how to read the figures.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a measurement that cannot go on should stop where it is"
+)]
+
+#[path = "rebuild/generate.rs"]
+mod generate;
+#[path = "rebuild/stock.rs"]
+mod stock;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rollcall::{
+    database::{connect_options, migrate},
+    postgres::{Cluster, ClusterOptions, Durability, SUPERUSER},
+};
+use rollcall_events::{
+    clock::SystemClock,
+    log::{LogReader, Upcasters},
+    vault::{MasterKey, Vault},
+};
+use rollcall_projections::{
+    rebuild::{self, Progress},
+    verify,
+};
+use sqlx::{
+    ConnectOptions, Executor,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+/// Thousands of events, unless the command line gives another number; a fifth as many users.
+const THOUSANDS: usize = 1000;
+const ROUNDS: usize = 3;
+const WORKERS: u32 = 2;
+
+fn main() {
+    let folder = Folder::make();
+    // Here, because the server stops with the thread that started it.
+    let cluster = Cluster::start(&ClusterOptions {
+        data_dir: folder.0.clone(),
+        postgres_bin: None,
+        durability: Durability::Durable,
+    })
+    .unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        tokio::select! {
+            () = measure(&cluster) => {}
+            _ = tokio::signal::ctrl_c() => eprintln!("interrupted"),
+        }
+    });
+    drop(runtime);
+    cluster.stop().unwrap();
+}
+
+async fn measure(cluster: &Cluster) {
+    let number = env::args().find_map(|argument| argument.parse().ok());
+    let events = number.unwrap_or(THOUSANDS) * 1000;
+    let owner = connect_options(cluster, SUPERUSER, "postgres")
+        .log_statements(tracing::log::LevelFilter::Off);
+    let mut conn = owner.connect().await.unwrap();
+    migrate(&mut conn).await.unwrap();
+    let pool = PgPoolOptions::new().connect_lazy_with(owner.clone());
+    let vault = Vault::open(pool.clone(), MasterKey::new([7; 32]), &SystemClock)
+        .await
+        .unwrap();
+    let log = LogReader::new(pool.clone(), vault, Upcasters::current());
+    eprintln!("generating {events} events of {} users", events / 5);
+    generate::generate(&mut conn, log.vault(), events, events / 5).await;
+    conn.execute("VACUUM ANALYZE log.events; CHECKPOINT")
+        .await
+        .unwrap();
+    let stock = stock::replay(&pool).await;
+    let psql = psql(&mut conn, cluster).await;
+    forget_peak();
+    let mut times = Times::default();
+    for round in 0..ROUNDS {
+        times.copied.push(copied_out(&psql, cluster));
+        times
+            .rebuilt
+            .push(rebuilt(&owner, &log, round + 1 == ROUNDS).await);
+        times
+            .verified
+            .push(verified(&owner, &log, round + 1 == ROUNDS).await);
+    }
+    times.print(events, stock);
+}
+
+#[derive(Default)]
+struct Times {
+    copied: Vec<Duration>,
+    rebuilt: Vec<Duration>,
+    verified: Vec<Duration>,
+}
+
+impl Times {
+    fn print(self, events: usize, stock: f64) {
+        let rate = |times: Vec<Duration>| events as f64 / median(times).as_secs_f64();
+        let (copied, rebuilt, verified) =
+            (rate(self.copied), rate(self.rebuilt), rate(self.verified));
+        println!("\nEvents a second, medians of {ROUNDS} rounds");
+        println!("psql's COPY       {copied:>12.0}");
+        println!(
+            "rebuild           {rebuilt:>12.0}   {:.2}x psql's COPY",
+            rebuilt / copied
+        );
+        println!(
+            "verify            {verified:>12.0}   {:.2}x rebuild",
+            verified / rebuilt
+        );
+        println!(
+            "stock replay      {stock:>12.0}   rebuild is {:.0}x that",
+            rebuilt / stock
+        );
+        println!("peak memory       {:>9} MiB", peak_mib());
+    }
+}
+
+async fn rebuilt(owner: &PgConnectOptions, log: &LogReader, tells: bool) -> Duration {
+    let wish = rebuild::Wish {
+        projections: Vec::new(),
+        workers: WORKERS,
+    };
+    let progress = Arc::new(Progress::default());
+    let since = Instant::now();
+    rebuild::rebuild(owner, log, &wish, &progress)
+        .await
+        .unwrap();
+    let took = since.elapsed();
+    print_stages("rebuild", took, &progress, tells);
+    took
+}
+
+async fn verified(owner: &PgConnectOptions, log: &LogReader, tells: bool) -> Duration {
+    let wish = verify::Wish {
+        user: None,
+        workers: WORKERS,
+        repair: false,
+    };
+    let progress = Arc::new(Progress::default());
+    let since = Instant::now();
+    let found = verify::verify(owner, log, &wish, &progress).await.unwrap();
+    let took = since.elapsed();
+    assert!(
+        found.is_good(),
+        "{:?} {:?}",
+        found.flaws.first(),
+        found.differences.first()
+    );
+    print_stages("verify", took, &progress, tells);
+    took
+}
+
+fn print_stages(what: &str, took: Duration, progress: &Progress, tells: bool) {
+    eprintln!("{what}: {:.2} s", took.as_secs_f64());
+    for (stage, took) in progress.past().iter().filter(|_| tells) {
+        println!(
+            "{what}, {:<24}{:>8.2} s",
+            stage.to_string(),
+            took.as_secs_f64()
+        );
+    }
+}
+
+/// `psql` of the server's own version.
+async fn psql(conn: &mut sqlx::PgConnection, cluster: &Cluster) -> PathBuf {
+    let binaries: String =
+        sqlx::query_scalar("SELECT setting FROM pg_config WHERE name = 'BINDIR'")
+            .fetch_one(conn)
+            .await
+            .unwrap();
+    let psql = Path::new(&binaries).join("psql");
+    copied_out(&psql, cluster);
+    psql
+}
+
+fn copied_out(psql: &Path, cluster: &Cluster) -> Duration {
+    let since = Instant::now();
+    let status = Command::new(psql)
+        .args(["-X", "-q", "-U", SUPERUSER, "-d", "postgres", "-h"])
+        .arg(cluster.socket_dir())
+        .args(["-p", &cluster.port().to_string()])
+        .args([
+            "-c",
+            "COPY (SELECT * FROM log.events) TO STDOUT (FORMAT binary)",
+        ])
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let took = since.elapsed();
+    eprintln!("psql: {:.2} s", took.as_secs_f64());
+    took
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// Making the log took memory too.
+fn forget_peak() {
+    drop(fs::write("/proc/self/clear_refs", "5"));
+}
+
+/// The most memory that was held at once, where the system tells.
+fn peak_mib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or_default() / 1024
+}
+
+/// The folder of the measurement, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn make() -> Self {
+        let parent = env::var_os("TMPDIR").unwrap_or_else(|| "/var/tmp".into());
+        let name = format!("rollcall-bench-rebuild-{}", std::process::id());
+        let folder = Path::new(&parent).join(name);
+        fs::create_dir(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
