@@ -127,6 +127,8 @@ impl Caller {
                     .await;
                 executed.map_err(|error| match error {
                     CommandError::Refused(_) => not_active(Status::Suspended),
+                    // Not told as a conflict: the request may be one that changes nothing.
+                    CommandError::Contended => Refusal::unavailable("Your account was being changed."),
                     other => Refusal::from_command(&other),
                 })?;
                 self.session.user.row.status = Status::Active;

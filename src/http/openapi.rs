@@ -14,8 +14,10 @@
 //!    Query, minimum = 0, example = 25, description = ".."))`.
 //! 4. Types of bodies derive `ToSchema` and have a name of their own: `#[schema(as = UpdateProfile)]`. A field with a rule
 //!    names it: `#[schema(value_type = schemas::Username, required)]`; the rules are in [`schemas`]. Other fields have an
-//!    `example = ".."`. In a request, what is not `required` may be `null` as well: that is added here.
-//! 5. Commit what `cargo run -- openapi > src/http/openapi/openapi.json` prints: a test compares it with the code.
+//!    `example = ".."`. In a request, what is not `required` may be `null` as well: that is added here. What fields say of
+//!    each other is said by the operation's extension `x-rules`: see `users/create.rs`.
+//! 5. Commit what `cargo run -- openapi > src/http/openapi/openapi.json` prints: a test compares it with the code. Then
+//!    `make fuzz-api EXAMPLES=50` tells where the description is not true.
 
 mod common;
 mod example;
