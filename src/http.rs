@@ -166,6 +166,7 @@ fn signed_in() -> OpenApiRouter<AppState> {
         routes!(users::erase::erase),
         routes!(users::history::history),
         routes!(users::sessions::sessions),
+        routes!(users::difference::difference),
         routes!(users::update_profile::update_profile),
         routes!(users::suspend::suspend),
         routes!(users::activate::activate),

@@ -21,6 +21,8 @@ mod crashes;
 mod doctor;
 #[path = "cli/given_database.rs"]
 mod given_database;
+#[path = "cli/history.rs"]
+mod history;
 #[path = "cli/logs.rs"]
 mod logs;
 #[path = "cli/openapi.rs"]

@@ -44,6 +44,8 @@ mod feed;
 mod first_user;
 #[path = "http/forged_requests.rs"]
 mod forged_requests;
+#[path = "http/history.rs"]
+mod history;
 #[path = "http/keys.rs"]
 mod keys;
 #[path = "http/lessons.rs"]
@@ -84,6 +86,8 @@ mod signing_in;
 mod signing_out;
 #[path = "http/statuses.rs"]
 mod statuses;
+#[path = "http/time_travel.rs"]
+mod time_travel;
 #[path = "http/tokens.rs"]
 mod tokens;
 #[path = "http/walk.rs"]

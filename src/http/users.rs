@@ -8,6 +8,7 @@ pub mod convert_login;
 pub mod create;
 pub mod create_first;
 pub mod delete;
+pub mod difference;
 pub mod erase;
 pub mod fields;
 pub mod first_exists;

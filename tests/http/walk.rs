@@ -147,6 +147,7 @@ const OPERATIONS: &[Operation] = &[
     right("DELETE /api/v2/users/{user}/personal-data", |target| json!({ "confirm": target.username }), user!(Erase), 200, 403),
     right("GET /api/v2/users/{user}/history", nothing, user!(ReadHistory), 200, 404),
     right("GET /api/v2/users/{user}/sessions", nothing, user!(ReadHistory), 200, 404),
+    right("GET /api/v2/users/{user}/difference", nothing, user!(ReadHistory), 200, 404),
     right("PUT /api/v2/users/{user}/profile", profile, user!(Update), 200, 404),
     right("PUT /api/v2/users/{user}/status/suspend", nothing, user!(Update), 200, 404),
     right("PUT /api/v2/users/{user}/status/activate", nothing, user!(Update), 200, 404),

@@ -167,7 +167,7 @@ fn github_account(number: i64) -> Option<String> {
 }
 
 /// The pattern for texts with `part` in them. What is special in a pattern is ordinary in a search.
-fn containing(part: &str) -> String {
+pub(crate) fn containing(part: &str) -> String {
     let mut pattern = String::from("%");
     for char in part.chars() {
         if matches!(char, '%' | '_' | '\\') {
@@ -181,7 +181,7 @@ fn containing(part: &str) -> String {
 
 /// Everybody is a member, named or not: asked for alone, the role is no condition. Among others it counts when named.
 /// Roles that do not exist match nobody, so that the database need not be asked about each.
-fn roles(roles: &[String]) -> Option<Vec<String>> {
+pub(crate) fn roles(roles: &[String]) -> Option<Vec<String>> {
     if roles.iter().all(|role| role == Role::Member.name()) {
         return None;
     }
@@ -190,7 +190,7 @@ fn roles(roles: &[String]) -> Option<Vec<String>> {
     Some(existing.map(|role| role.name().to_owned()).collect())
 }
 
-fn any_of<T>(values: &[T], name: impl Fn(&T) -> String) -> Option<Vec<String>> {
+pub(crate) fn any_of<T>(values: &[T], name: impl Fn(&T) -> String) -> Option<Vec<String>> {
     if values.is_empty() {
         return None;
     }

@@ -82,17 +82,17 @@ pub struct FoundUser {
 
 impl UserRow {
     /// The username as uniqueness, order and search see it: `Username::key`, of a name that was accepted long ago.
-    pub(super) fn username_key(&self) -> Option<String> {
+    pub(crate) fn username_key(&self) -> Option<String> {
         self.username.as_deref().map(str::to_ascii_lowercase)
     }
 
     /// The address as uniqueness and search see it: `EmailAddress::key`, of an address that was accepted long ago.
-    pub(super) fn email_key(&self) -> Option<String> {
+    pub(crate) fn email_key(&self) -> Option<String> {
         self.email.as_deref().map(str::to_lowercase)
     }
 
     /// The name as search sees it.
-    pub(super) fn name_key(&self) -> Option<String> {
+    pub(crate) fn name_key(&self) -> Option<String> {
         self.name.as_deref().map(str::to_lowercase)
     }
 }

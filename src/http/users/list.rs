@@ -5,17 +5,21 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
-use rollcall_projections::users::{
-    list::{ListRequest, Visibility, page, stream},
-    search,
+use rollcall_projections::{
+    history::{list_at, unknown_of_the_past},
+    users::{
+        list::{ListRequest, Page, Visibility, page, stream},
+        search,
+    },
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::UserView;
 use crate::{
-    app::AppState,
+    app::{App, AppState},
     http::{
         answer::{Json, Refusal},
         caller::Caller,
@@ -38,6 +42,9 @@ struct Answer {
 }
 
 /// The users whom the caller may see: a page, or everybody. In the order of their usernames.
+///
+/// With `at`, as they were then, for whoever may read histories; everybody else finds themselves. Then a page has at most
+/// 1000 users, and nothing can be asked about visits and providers' accounts, which are known of the present only.
 #[utoipa::path(get, path = "/api/v2/users", tag = "users", operation_id = "list_users",
     params(
         ("q" = Option<String>, Query, max_length = 4096, example = "status:active",
@@ -45,6 +52,7 @@ struct Answer {
         ("after_id" = Option<Uuid>, Query, description = "Begin behind this user."),
         ("limit" = Option<i32>, Query, minimum = 0, example = 25, description = "At most so many. 0: no limit."),
         ("offset" = Option<i32>, Query, minimum = 0, example = 0, description = "Leave out so many at the beginning."),
+        ("at" = Option<String>, Query, example = "2026-01-31T12:00:00Z", description = "As of this time."),
     ),
     responses((status = 200, body = Answer)))]
 pub async fn list(
@@ -52,7 +60,11 @@ pub async fn list(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let request = read(&caller, query.as_deref())?;
+    let (request, at) = read(&app, &caller, query.as_deref())?;
+    if let Some(at) = at {
+        let page = list_at(&app.log, &app.streams, &request, at).await?;
+        return Ok(answer(page));
+    }
     if request.limit == 0 || request.limit > LARGEST_PAGE {
         let users = stream(&app.streams, &request)
             .map(|listed| listed.map(|listed| (UserView::from(listed.user), listed.count)));
@@ -62,13 +74,21 @@ pub async fn list(
         };
         return Ok(streamed(users.boxed(), frame).await?);
     }
-    let page = page(&app.pool, &request).await?;
-    let users = page.users.into_iter().map(UserView::from).collect();
-    let count = page.count;
-    Ok(Json(StatusCode::OK, Answer { users, count }).into_response())
+    Ok(answer(page(&app.pool, &request).await?))
 }
 
-fn read(caller: &Caller, query: Option<&str>) -> Result<ListRequest, Refusal> {
+fn answer(page: Page) -> Response {
+    let users = page.users.into_iter().map(UserView::from).collect();
+    let count = page.count;
+    Json(StatusCode::OK, Answer { users, count }).into_response()
+}
+
+/// What is asked for, and of when, if not of now.
+fn read(
+    app: &App,
+    caller: &Caller,
+    query: Option<&str>,
+) -> Result<(ListRequest, Option<DateTime<Utc>>), Refusal> {
     let mut parameters = Parameters::parse(query);
     let q = parameters.text("q");
     if q.len() > MOST_QUERY_BYTES {
@@ -90,17 +110,37 @@ fn read(caller: &Caller, query: Option<&str>) -> Result<ListRequest, Refusal> {
     let after = parameters.uuid("after_id");
     let limit = parameters.non_negative("limit");
     let offset = parameters.non_negative("offset");
+    let at = parameters.time("at");
+    if let Some(at) = at {
+        for key in unknown_of_the_past(&filter) {
+            parameters.refuse(key, format!("{key:?} is known of the present only"));
+        }
+        if at > app.clock.now() {
+            let detail = "Query param \"at\" must be in the past, and this has not come";
+            parameters.refuse("at", detail.to_owned());
+        }
+    }
     parameters.finish()?;
-    let visible_to = if caller.may(Action::Read, &Object::any_user()) {
+    let limit = match at {
+        Some(_) if limit == 0 || limit > LARGEST_PAGE => LARGEST_PAGE,
+        _ => limit,
+    };
+    let sees = if at.is_some() {
+        Action::ReadHistory
+    } else {
+        Action::Read
+    };
+    let visible_to = if caller.may(sees, &Object::any_user()) {
         Visibility::All
     } else {
         Visibility::Only(caller.user().row.id)
     };
-    Ok(ListRequest {
+    let request = ListRequest {
         filter,
         visible_to,
         after,
         limit,
         offset,
-    })
+    };
+    Ok((request, at))
 }

@@ -13,16 +13,22 @@ use crate::{
 
 /// The moment, if the request asks about one.
 pub fn moment(parameters: &mut Parameters) -> Option<Moment> {
-    let given = ["at", "version", "position"].map(|name| !parameters.text(name).is_empty());
+    moment_named(parameters, ["at", "version", "position"])
+}
+
+/// The same, with these names for the time, the version and the position.
+pub fn moment_named(parameters: &mut Parameters, names: [&str; 3]) -> Option<Moment> {
+    let [at, version, position] = names;
+    let given = names.map(|name| !parameters.text(name).is_empty());
     if given.iter().filter(|is_given| **is_given).count() > 1 {
-        let detail = "Only one of \"at\", \"version\" and \"position\" says when";
-        parameters.refuse("at", detail.to_owned());
+        let detail = format!("Only one of {at:?}, {version:?} and {position:?} says when");
+        parameters.refuse(at, detail);
         return None;
     }
     match given {
-        [true, _, _] => parameters.time("at").map(Moment::Time),
-        [_, true, _] => Some(Moment::Version(parameters.position("version"))),
-        [_, _, true] => Some(Moment::Position(parameters.position("position"))),
+        [true, _, _] => parameters.time(at).map(Moment::Time),
+        [_, true, _] => Some(Moment::Version(parameters.position(version))),
+        [_, _, true] => Some(Moment::Position(parameters.position(position))),
         [false, false, false] => None,
     }
 }

@@ -1,0 +1,411 @@
+//! The past, as it was when it was the present.
+
+use axum::http::Method;
+use chrono::TimeDelta;
+use rollcall_events::{clock::Clock, user::Role};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    given::{
+        ME, USERS, assert_refused, member, text, usernames, wish, wish_with, with_role,
+        wrong_fields,
+    },
+    support::{
+        PASSWORD, TestApp,
+        client::{Answer, Client},
+    },
+};
+
+/// Falls the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 16).unwrap() % sides
+    }
+
+    fn choose<'a, T>(&mut self, things: &'a [T]) -> &'a T {
+        &things[self.roll(things.len())]
+    }
+}
+
+/// A user as somebody saw them when it was the present.
+struct Seen {
+    user: Uuid,
+    at: String,
+    position: String,
+    is: Value,
+}
+
+fn without_visit(mut user: Value) -> Value {
+    user.as_object_mut().unwrap().remove("last_seen_at");
+    user
+}
+
+fn users(answer: &Answer) -> Vec<Value> {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let users = answer.json["users"].as_array().unwrap().iter().cloned();
+    users.map(without_visit).collect()
+}
+
+fn now(app: &TestApp) -> String {
+    app.clock.now().format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+/// Does something, or tries to, to somebody.
+async fn anything(
+    dice: &mut Dice,
+    owner: &Client,
+    app: &TestApp,
+    people: &mut Vec<Uuid>,
+) -> (Uuid, Answer) {
+    let nth = dice.roll(60);
+    if people.len() < 3 || dice.roll(40) == 0 {
+        let created = owner.post(USERS, &wish(app, &format!("user{nth}"))).await;
+        let id = created.json["id"].as_str().and_then(|id| id.parse().ok());
+        people.extend(id);
+        return (id.unwrap_or_default(), created);
+    }
+    let id = *dice.choose(people);
+    let path = format!("{USERS}/{id}");
+    let organization = app.app.default_organization;
+    let membership = format!("/api/v2/organizations/{organization}/members/{id}");
+    let answer = match dice.roll(100) {
+        0..40 => {
+            let profile =
+                json!({ "username": format!("user{nth}"), "name": format!("Name {nth}") });
+            owner.put(&format!("{path}/profile"), &profile).await
+        }
+        40..55 => {
+            owner
+                .put(&format!("{path}/status/suspend"), &Value::Null)
+                .await
+        }
+        55..70 => {
+            owner
+                .put(&format!("{path}/status/activate"), &Value::Null)
+                .await
+        }
+        70..80 => {
+            let roles = [&["auditor"][..], &["user-admin", "auditor"], &[]];
+            let roles = json!({ "roles": dice.choose(&roles) });
+            owner.put(&format!("{path}/roles"), &roles).await
+        }
+        80..86 => owner.delete(&membership).await,
+        86..92 => owner.post(&membership, &Value::Null).await,
+        92..96 => {
+            let password = json!({ "password": format!("{PASSWORD} {nth}") });
+            owner.put(&format!("{path}/password"), &password).await
+        }
+        96..98 => {
+            let made = json!({ "token_name": format!("token {nth}") });
+            owner.post(&format!("{path}/keys/tokens"), &made).await
+        }
+        _ => owner.delete(&path).await,
+    };
+    (id, answer)
+}
+
+#[tokio::test]
+async fn whoever_was_seen_in_a_random_history_of_a_thousand_commands_is_seen_so_again() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let mut dice = Dice(88_172_645_463_325_252);
+    let (mut people, mut seen, mut lists) = (Vec::new(), Vec::new(), Vec::new());
+    for nth in 0..1_000 {
+        app.pass(TimeDelta::milliseconds(7));
+        let (user, answer) = anything(&mut dice, &owner, &app, &mut people).await;
+        assert!(answer.status < 500, "{answer:?}");
+        let position = answer.header("rollcall-position").to_owned();
+        if (200..300).contains(&answer.status) && !position.is_empty() {
+            let is = owner.get(&format!("{USERS}/{user}")).await;
+            seen.push(Seen {
+                user,
+                at: now(&app),
+                position,
+                is: without_visit(is.json),
+            });
+        }
+        if nth % 50 == 0 {
+            let query = [
+                "",
+                "status:active",
+                "role:auditor",
+                "user1",
+                "name:%22name%201%22",
+            ][nth / 50 % 5];
+            let list = users(&owner.get(&format!("{USERS}?q={query}")).await);
+            lists.push((now(&app), query, list));
+        }
+    }
+    assert!(
+        seen.len() > 400,
+        "only {} commands did something",
+        seen.len()
+    );
+    for Seen {
+        user,
+        at,
+        position,
+        is,
+    } in &seen
+    {
+        for query in [format!("at={at}"), format!("position={position}")] {
+            let then = owner.get(&format!("{USERS}/{user}?{query}")).await;
+            assert_eq!(&without_visit(then.json), is, "{query}");
+        }
+    }
+    for (at, query, list) in &lists {
+        let then = owner.get(&format!("{USERS}?q={query}&at={at}")).await;
+        assert_eq!(&users(&then), list, "{query} at {at}");
+        let count = i64::try_from(list.len()).unwrap();
+        assert_eq!(then.json["count"], count);
+        let mut paged: Vec<Value> = Vec::new();
+        loop {
+            let after = paged.last().map_or("", |last| last["id"].as_str().unwrap());
+            let path = format!("{USERS}?q={query}&at={at}&limit=7&after_id={after}");
+            let page = users(&owner.get(&path).await);
+            if page.is_empty() {
+                break;
+            }
+            paged.extend(page);
+        }
+        assert_eq!(&paged, list, "{query} at {at}, page by page");
+    }
+    every_version_is_what_was_seen(&owner, &seen).await;
+}
+
+/// The events of the histories say which version was seen at which position.
+async fn every_version_is_what_was_seen(owner: &Client, seen: &[Seen]) {
+    for Seen {
+        user, position, is, ..
+    } in seen
+    {
+        let history = owner
+            .get(&format!("{USERS}/{user}/history?limit=1000"))
+            .await;
+        let entries = history.json["entries"].as_array().unwrap();
+        // A command that changes nothing is answered with the position of what had been before.
+        let position: i64 = position.parse().unwrap();
+        let mut entries = entries.iter();
+        let entry = entries.find(|entry| entry["position"].as_i64() <= Some(position));
+        let version = &entry.unwrap()["version"];
+        let then = owner
+            .get(&format!("{USERS}/{user}?version={version}"))
+            .await;
+        assert_eq!(&without_visit(then.json), is, "version {version}");
+    }
+}
+
+#[tokio::test]
+async fn the_list_of_a_moment_shows_who_was_there_and_pages_by_the_names_of_then() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let bob = app.user(&owner, "bob").await;
+    app.user(&owner, "cleo").await;
+    let then = now(&app);
+    app.pass(TimeDelta::hours(1));
+    let profile = json!({ "username": "zoe", "name": "" });
+    owner.put(&format!("{USERS}/{bob}/profile"), &profile).await;
+    owner.delete(&format!("{USERS}/cleo")).await;
+    let other = json!({ "email": "another@example.com" });
+    let created = owner.post(USERS, &wish_with(&app, "bob", &other)).await;
+    assert_eq!(created.status, 201, "{created:?}");
+    assert_eq!(usernames(&owner.get(USERS).await), ["ada", "bob", "zoe"]);
+    let at = |rest: &str| format!("{USERS}?at={then}{rest}");
+    let all = owner.get(&at("")).await;
+    assert_eq!(usernames(&all), ["ada", "bob", "cleo"]);
+    assert_eq!(all.json["users"][1]["id"], bob.to_string());
+    let page = owner.get(&at("&limit=1&offset=1")).await;
+    assert_eq!(
+        (usernames(&page), page.json["count"].as_i64()),
+        (vec!["bob"], Some(3))
+    );
+    let rest = owner.get(&at(&format!("&after_id={bob}"))).await;
+    assert_eq!(usernames(&rest), ["cleo"]);
+    assert_eq!(
+        usernames(&owner.get(&at("&q=zoe")).await),
+        Vec::<&str>::new()
+    );
+    let early = owner.get(&format!("{USERS}?at=2025-01-01T00:00:00Z")).await;
+    assert_eq!(
+        (usernames(&early).len(), early.json["count"].as_i64()),
+        (0, Some(0))
+    );
+    let bad = format!(
+        "{USERS}?at=2036-01-01T00:00:00Z&q=last_seen_after:%222025-01-01T00:00:00Z%22%20github_com_user_id:1"
+    );
+    assert_eq!(
+        wrong_fields(&owner.get(&bad).await),
+        ["at", "github_com_user_id", "last_seen_after"]
+    );
+    // Who may not read histories finds themselves.
+    let admin = with_role(&app, &owner, "ulla", Role::UserAdmin).await;
+    let now = now(&app);
+    let own = admin.get(&format!("{USERS}?at={now}")).await;
+    assert_eq!(usernames(&own), ["ulla"]);
+    let auditor = with_role(&app, &owner, "olga", Role::Auditor).await;
+    assert_eq!(usernames(&auditor.get(&at("")).await).len(), 3);
+}
+
+#[tokio::test]
+async fn an_erased_person_is_blank_in_every_list_of_the_past() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let id = app.user(&owner, "bob").await;
+    let then = now(&app);
+    app.pass(TimeDelta::hours(1));
+    let path = format!("{USERS}/{id}/personal-data");
+    let body = serde_json::to_vec(&json!({ "confirm": "bob" })).unwrap();
+    let erased = owner.send(Method::DELETE, &path, &[], body).await;
+    assert_eq!(erased.status, 200, "{erased:?}");
+    let list = owner.get(&format!("{USERS}?at={then}")).await;
+    assert_eq!(usernames(&list), ["ada", ""]);
+    assert!(!list.text.contains("bob"), "{list:?}");
+    let none = owner.get(&format!("{USERS}?at={then}&q=bob")).await;
+    assert_eq!(usernames(&none), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn the_difference_between_two_moments_names_each_field_before_and_after() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let id = app.user(&owner, "bob").await;
+    app.pass(TimeDelta::hours(1));
+    let profile = json!({ "username": "robert", "name": "Robert" });
+    owner.put(&format!("{USERS}/{id}/profile"), &profile).await;
+    let path = |query: &str| format!("{USERS}/{id}/difference?{query}");
+    let told = owner.get(&path("from_version=1&version=2")).await;
+    let expected = json!([
+        { "op": "add", "path": "/name", "value": "Robert" },
+        { "op": "replace", "path": "/updated_at", "old": "2026-01-01T12:00:00Z", "value": "2026-01-01T13:00:00Z" },
+        { "op": "replace", "path": "/username", "old": "bob", "value": "robert" },
+    ]);
+    assert_eq!(told.json["changes"], expected);
+    assert_eq!(told.json["before"]["username"], "bob");
+    let now = owner.get(&path("from_version=2")).await;
+    assert_eq!(now.json["changes"], json!([]));
+    let back = owner
+        .get(&path("from_version=2&at=2026-01-01T12:30:00Z"))
+        .await;
+    assert_eq!(
+        back.json["changes"][0],
+        json!({ "op": "remove", "path": "/name", "old": "Robert" })
+    );
+    let born = owner
+        .get(&path("from_at=2026-01-01T11:00:00Z&version=1"))
+        .await;
+    assert_eq!(born.json["before"], Value::Null);
+    let bad = path("from_at=2026-01-01T12:00:00Z&from_version=1&version=9");
+    assert_eq!(wrong_fields(&owner.get(&bad).await), ["from_at"]);
+    assert_eq!(
+        wrong_fields(&owner.get(&path("version=9")).await),
+        ["version"]
+    );
+}
+
+#[tokio::test]
+async fn the_sessions_and_tokens_of_a_moment_are_told_with_how_they_were_made_and_what_became_of_them()
+ {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let (id, bob) = member(&app, &owner, "bob").await;
+    let made = json!({ "token_name": "ci", "lifetime": 3_600_000_000_000_i64 });
+    let made = bob.post(&format!("{ME}/keys/tokens"), &made).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let begun = now(&app);
+    app.pass(TimeDelta::minutes(30));
+    let halfway = now(&app);
+    app.pass(TimeDelta::minutes(31));
+    let later = now(&app);
+    app.pass(TimeDelta::minutes(1));
+    assert_eq!(
+        bob.post("/api/v2/users/logout", &Value::Null).await.status,
+        200
+    );
+    let end = now(&app);
+
+    let at = |time: &str| format!("{USERS}/{id}/sessions?at={time}");
+    let told = owner.get(&at(&halfway)).await;
+    assert_eq!(told.json["user_status"], "active");
+    let sessions = told.json["sessions"].as_array().unwrap();
+    let session_id = bob.token().split_once('-').unwrap().0;
+    let token = sessions
+        .iter()
+        .find(|session| session["token_name"] == "ci")
+        .unwrap();
+    let session = sessions
+        .iter()
+        .find(|session| session["id"] == session_id)
+        .unwrap();
+    assert_eq!(sessions.len(), 2);
+    assert_eq!(token["login_type"], "token");
+    assert_eq!(token["made_by"], format!("user:{id}"));
+    assert_eq!(token["authentication"], format!("session:{session_id}"));
+    assert_eq!(session["login_type"], "password");
+    assert_eq!(session["ip"], "127.0.0.1");
+    assert_eq!(session["is_certain"], true);
+    assert_eq!(session["end_reason"], "signed_out");
+    assert_eq!(session["ended_at"], "2026-01-01T13:02:00Z");
+    let (_, secret) = bob.token().split_once('-').unwrap();
+    assert!(!told.text.contains(secret) && !told.text.contains("sha256"));
+
+    let ids = |answer: &Answer| answer.json["sessions"].as_array().unwrap().len();
+    assert_eq!(ids(&owner.get(&at(&begun)).await), 2);
+    assert_eq!(
+        ids(&owner.get(&at(&later)).await),
+        1,
+        "the token was past its end"
+    );
+    assert_eq!(ids(&owner.get(&at(&end)).await), 0);
+    let version = owner.get(&format!("{USERS}/{id}/sessions?version=1")).await;
+    assert_eq!(ids(&version), 0);
+    let missing = owner
+        .get(&format!("{USERS}/{id}/sessions?at=2026-01-01T11:00:00Z"))
+        .await;
+    assert_refused(&missing, 404, "Resource not found");
+    assert_eq!(
+        text(
+            &owner.get(&format!("{USERS}/{id}/sessions")).await,
+            "user_status"
+        ),
+        "active"
+    );
+}
+
+#[tokio::test]
+async fn a_session_that_may_have_slid_is_told_as_uncertain_until_its_use_is_known() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let (id, bob) = member(&app, &owner, "bob").await;
+    app.pass(TimeDelta::hours(20));
+    assert_eq!(bob.get(ME).await.status, 200);
+    app.pass(TimeDelta::hours(20));
+    assert_eq!(bob.get(ME).await.status, 200);
+    let olga = app.sign_in("ada@example.com").await;
+    let path = format!("{USERS}/{id}/sessions?at=2026-01-02T20:00:00Z");
+    let told = olga.get(&path).await;
+    assert_eq!(told.json["sessions"][0]["is_certain"], true, "{told:?}");
+    assert_eq!(
+        told.json["sessions"][0]["last_used"],
+        "2026-01-03T04:00:00Z"
+    );
+    // What noted the use is tidied up when the session has ended by another's hand.
+    let key = bob.token().split_once('-').unwrap().0;
+    assert_eq!(
+        olga.delete(&format!("{USERS}/{id}/keys/{key}"))
+            .await
+            .status,
+        204
+    );
+    rollcall_projections::tidy_up_activity(app.pool())
+        .await
+        .unwrap();
+    let told = olga.get(&path).await;
+    assert_eq!(told.json["sessions"][0]["is_certain"], false, "{told:?}");
+    assert_eq!(told.json["sessions"][0]["end_reason"], "revoked");
+}
