@@ -65,7 +65,9 @@ fn of_user(
         | UserEvent::UserActivated { .. }
         | UserEvent::UserDeleted {}
         | UserEvent::UserErased {} => fields(before, after),
-        UserEvent::PasswordChanged { .. } => Diff::from([("hashed_password", secret())]),
+        UserEvent::PasswordChanged { .. } | UserEvent::PasswordRehashed { .. } => {
+            Diff::from([("hashed_password", secret())])
+        }
         UserEvent::LoginTypeChanged { .. } => {
             let mut diff = fields(before, after);
             diff.insert("hashed_password", secret());
@@ -102,7 +104,6 @@ fn of_user(
             let new = roles_in(*organization_id, after);
             Diff::from([("roles", change(old, new))])
         }
-        UserEvent::PasswordRehashed { .. } => Diff::from([("hashed_password", secret())]),
         UserEvent::SessionsExpired { .. } => Diff::new(),
     }
 }
