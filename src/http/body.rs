@@ -28,21 +28,25 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request<Body>, app: &AppState) -> Result<Self, Refusal> {
-        let sender = Identity::of(request.extensions()).ok().cloned();
-        let began = Instant::now();
-        let bytes = read(request, app).await?;
-        if let Some(sender) = sender.filter(|_| began.elapsed() > AT_ONCE) {
-            identity::must_be_unchanged(app, &sender).await?;
-        }
-        Ok(Self(go_json::from_slice(&bytes)?))
+        Ok(Self(go_json::from_slice(&read(request, app).await?)?))
     }
 }
 
 /// The whole body.
 ///
 /// # Errors
-/// It is too large or too late.
+/// It is too large or too late, or its sender may not do any more what they might when it began.
 pub async fn read(request: Request<Body>, app: &App) -> Result<Bytes, Refusal> {
+    let sender = Identity::of(request.extensions()).ok().cloned();
+    let began = Instant::now();
+    let bytes = whole(request, app).await?;
+    if let Some(sender) = sender.filter(|_| began.elapsed() > AT_ONCE) {
+        identity::must_be_unchanged(app, &sender).await?;
+    }
+    Ok(bytes)
+}
+
+async fn whole(request: Request<Body>, app: &App) -> Result<Bytes, Refusal> {
     let limit = app.config.body_limit;
     let reading = to_bytes(request.into_body(), limit);
     tokio::time::timeout(READING_TIMEOUT, reading)

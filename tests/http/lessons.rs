@@ -66,6 +66,13 @@ fn headers(answer: &Answer) -> Vec<(String, String)> {
     headers
 }
 
+/// The proof that the form of a page holds that goes to this address.
+fn proof(page: &Answer, action: &str) -> String {
+    let form = page.text.split_once(&format!("action=\"{action}\"")).unwrap().1;
+    let after = form.split_once("name=\"proof\" value=\"").unwrap().1;
+    after.split_once('"').unwrap().0.to_owned()
+}
+
 #[tokio::test]
 async fn a_deleted_users_tokens_of_every_kind_are_dead_and_stay_dead() {
     let app = TestApp::start().await;

@@ -4,7 +4,10 @@ use axum::http::Method;
 use rollcall::config::{AccessUrl, Config};
 use serde_json::json;
 
-use super::every::{Named, PAGES, changes, events, operations};
+use super::{
+    every::{Named, PAGES, changes, events, operations},
+    proof,
+};
 use crate::{
     given::{ME, cookie_set, member},
     support::{PASSWORD, TestApp},
@@ -233,6 +236,5 @@ async fn form_proof(app: &TestApp, name: &str) -> String {
         .anonymous()
         .send(Method::GET, "/login", &[("Cookie", &cookie)], Vec::new())
         .await;
-    let after = page.text.split_once("name=\"proof\" value=\"").unwrap().1;
-    after.split_once('"').unwrap().0.to_owned()
+    proof(&page, "/login")
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tower::ServiceExt;
 
-use super::every::changes;
+use super::{every::changes, proof};
 use crate::{
     given::{ME, USERS, member, text, wish_with, with_role},
     organizations::{ORGANIZATIONS, member_of, organization},
@@ -32,6 +32,16 @@ struct HeldOpen {
 
 impl HeldOpen {
     async fn begin(app: &TestApp, client: &Client, method: Method, path: &str) -> Self {
+        let token = ("Coder-Session-Token", client.token());
+        Self::begin_with(app, token, method, path).await
+    }
+
+    async fn begin_with(
+        app: &TestApp,
+        credentials: (&str, &str),
+        method: Method,
+        path: &str,
+    ) -> Self {
         let (looked_at, is_looked_at) = oneshot::channel();
         let (body, rest) = oneshot::channel::<Bytes>();
         // The body is asked for when the caller is known and allowed.
@@ -43,7 +53,7 @@ impl HeldOpen {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header("Coder-Session-Token", client.token())
+            .header(credentials.0, credentials.1)
             .extension(peer)
             .body(Body::from_stream(arriving))
             .unwrap();
@@ -56,8 +66,12 @@ impl HeldOpen {
 
     /// The status, after the rest has come.
     async fn end(self, body: &Value) -> u16 {
+        self.end_with(body.to_string()).await
+    }
+
+    async fn end_with(self, body: String) -> u16 {
         tokio::time::sleep(A_WHILE).await;
-        self.body.send(body.to_string().into()).unwrap();
+        self.body.send(body.into()).unwrap();
         self.status.await.unwrap()
     }
 }
@@ -120,6 +134,31 @@ async fn who_loses_a_role_in_an_organization_meanwhile_gives_none_there() {
     let body = json!({ "roles": ["organization-admin"] });
     assert_eq!(held.end(&body).await, 409);
     assert_eq!(admin.put(&path, &body).await.status, 404);
+}
+
+#[tokio::test]
+async fn who_is_signed_out_meanwhile_is_shown_no_key_on_a_page() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    for is_over in [false, true] {
+        let ada = app.sign_in("ada@example.com").await;
+        let cookie = format!("coder_session_token={}", ada.token());
+        let credentials = ("Cookie", cookie.as_str());
+        let page = app
+            .anonymous()
+            .send(Method::GET, "/cli-auth", &[credentials], Vec::new())
+            .await;
+        let form = format!("proof={}", proof(&page, "/cli-auth"));
+        let held = HeldOpen::begin_with(&app, credentials, Method::POST, "/cli-auth").await;
+        if is_over {
+            ada.post("/api/v2/users/logout", &Value::Null).await;
+        }
+        let before = changes(&app).await;
+        let status = if is_over { 401 } else { 200 };
+        assert_eq!(held.end_with(form).await, status);
+        assert_eq!(changes(&app).await, before + i64::from(!is_over));
+    }
+    assert_eq!(owner.get(ME).await.status, 200);
 }
 
 #[tokio::test]
