@@ -19,9 +19,10 @@ mod oidc;
 mod proven;
 pub mod username;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rollcall_events::{clock::Clock, user::LoginType};
+use tokio::time::timeout;
 
 use crate::config::{AccessUrl, Config};
 
@@ -38,6 +39,9 @@ pub use proven::{Proven, RenewedTokens};
 pub const GITHUB_CALLBACK: &str = "/api/v2/users/oauth2/github/callback";
 /// Where an OpenID Connect provider sends the browser back to, below the access URL.
 pub const OIDC_CALLBACK: &str = "/api/v2/users/oidc/callback";
+
+/// How long all the requests at the end of one sign-in may take: each has its own time-out, but there are several.
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// The providers that are configured.
 pub struct Providers {
@@ -123,10 +127,14 @@ impl Provider<'_> {
     /// # Errors
     /// See [`ProviderError`].
     pub async fn finish(self, code: &str, flow: &Flow) -> Result<Proven, ProviderError> {
-        match self {
-            Self::Oidc(oidc) => oidc.finish(code, flow).await,
-            Self::GitHub(github) => github.finish(code, flow).await,
-        }
+        let finished = timeout(PATIENCE, async {
+            match self {
+                Self::Oidc(oidc) => oidc.finish(code, flow).await,
+                Self::GitHub(github) => github.finish(code, flow).await,
+            }
+        });
+        let too_slow = || ProviderError::Person(Trouble::new("it takes too long"));
+        finished.await.unwrap_or_else(|_| Err(too_slow()))
     }
 
     /// Trades a refresh token for new tokens.

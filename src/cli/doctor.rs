@@ -219,8 +219,8 @@ fn print(findings: &[Finding], format: Format) -> Result<(), Box<dyn Error>> {
     }
     for Finding { about, verdict } in findings {
         match verdict {
-            Ok(message) => writeln!(out, "well   {about:<22} {message}")?,
-            Err(message) => writeln!(out, "WRONG  {about:<22} {message}")?,
+            Ok(message) => writeln!(out, "well   {about:<24} {message}")?,
+            Err(message) => writeln!(out, "WRONG  {about:<24} {message}")?,
         }
     }
     Ok(())

@@ -16,6 +16,9 @@ use super::Trouble;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// From the first byte asked to the last byte answered.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Long enough for the requests of one sign-in. A connection that the provider has closed meanwhile would cost somebody
+/// their code, which is good for one try.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Nothing that a provider has to say is longer.
 const MOST_BYTES: usize = 1024 * 1024;
 /// GitHub answers nobody who does not say who they are.
@@ -40,6 +43,7 @@ impl Client {
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TOTAL_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             // A secret that is meant for one address must not travel to another.
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
@@ -122,12 +126,16 @@ fn unanswered(error: reqwest::Error) -> Trouble {
     if error.is_timeout() {
         return Trouble::new("it does not answer in time");
     }
+    let is_connect = error.is_connect();
     let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
+    // What lies outside only says that something failed.
+    let mut root: &dyn Error = &error;
+    while let Some(cause) = root.source() {
+        root = cause;
     }
-    Trouble::new(text)
+    if is_connect {
+        Trouble::new(format_args!("it cannot be connected to ({root})"))
+    } else {
+        Trouble::new(format_args!("its answer breaks off ({root})"))
+    }
 }

@@ -165,20 +165,24 @@ impl GitHub {
     /// What can be seen of GitHub before anybody signs in by it.
     pub async fn examine(&self) -> Vec<Finding> {
         let (client, application) = (&self.client, &self.application);
-        let api = examine::ask(client, &self.api.join("/")).await;
-        let clock = match &api {
-            Ok(answer) => examine::clock(answer, self.clock.as_ref()),
-            Err(_) => Ok("GitHub's clock was not seen.".to_owned()),
-        };
+        let mut findings = Vec::new();
+        match examine::ask(client, &self.api.join("/")).await {
+            Ok(answer) => {
+                let clock = examine::clock(&answer, self.clock.as_ref());
+                findings.push(Finding::new(
+                    "github api",
+                    Ok(format!("{} answers.", self.api)),
+                ));
+                findings.push(Finding::new("github clock", clock));
+            }
+            Err(trouble) => findings.push(Finding::new("github api", Err(trouble))),
+        }
         let start = self.authorize_url(&Flow::generate(Ids));
         let redirect = examine::redirect(client, application, &start).await;
+        findings.push(Finding::new("github redirect address", redirect));
         let credentials = examine::credentials(client, application, &self.endpoints).await;
-        vec![
-            Finding::new("github api", api.map(|_| format!("{} answers.", self.api))),
-            Finding::new("github clock", clock),
-            Finding::new("github redirect address", redirect),
-            Finding::new("github client", credentials),
-        ]
+        findings.push(Finding::new("github client", credentials));
+        findings
     }
 
     async fn check_member(&self, token: &str, login: &str) -> Result<(), ProviderError> {
