@@ -32,7 +32,7 @@ pub use flow::Conversion;
         (status = 401, description = "The flow is not this browser's, or is over; or GitHub knows of no membership that is asked for."),
         (status = 403, description = "Nobody may sign in here by that account."),
         (status = 409, description = "No username was to be had."),
-        (status = 502, description = "GitHub does not answer as it should."),
+        (status = 500, description = "GitHub does not accept the sign-in, or does not say who signed in; or the service is at fault."),
     ))]
 pub async fn github(
     State(app): State<AppState>,
@@ -57,7 +57,8 @@ pub async fn github(
         (status = 401, description = "The flow is not this browser's, or is over."),
         (status = 403, description = "Nobody may sign in here by that account."),
         (status = 409, description = "No username was to be had."),
-        (status = 502, description = "The provider does not answer as it should."),
+        (status = 500, description = "The provider does not accept the sign-in, or does not say who signed in; or the service is at fault."),
+        (status = 503, description = "The provider does not answer, or the database. Try again in a moment."),
     ))]
 pub async fn oidc(
     State(app): State<AppState>,

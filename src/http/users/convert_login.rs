@@ -84,6 +84,12 @@ pub async fn convert_login(
     }
     let JsonBody(request) = JsonBody::<Request>::from_request(body, &app).await?;
     let to = read(&app, &request)?;
+    if to == LoginType::Password && !app.config.password_login {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "Password authentication is disabled, so no user can have a password.",
+        ));
+    }
     if found.row.login_type == to {
         return Err(bad(format!("You sign in with {} already.", to.name())));
     }
@@ -136,7 +142,10 @@ async fn to_provider(
         .into_iter()
         .map(|cookie| (header::SET_COOKIE, cookie))
         .collect();
-    let answer = Json(StatusCode::CREATED, answer(wish.state, wish.expires_at, to, id));
+    let answer = Json(
+        StatusCode::CREATED,
+        answer(wish.state, wish.expires_at, to, id),
+    );
     Ok((cookies, answer).into_response())
 }
 
@@ -144,8 +153,8 @@ async fn to_provider(
 async fn to_password(app: &App, caller: &Caller, password: String) -> Result<Response, Refusal> {
     let session = &caller.session.session;
     let now = app.clock.now();
-    let is_fresh = session.login_type == caller.user().row.login_type
-        && now - session.created_at <= FRESH;
+    let is_fresh =
+        session.login_type == caller.user().row.login_type && now - session.created_at <= FRESH;
     if !is_fresh {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,

@@ -153,3 +153,12 @@ async fn the_way_back_to_a_password_wants_a_fresh_sign_in() {
     );
     assert_refused(&provider.sign_in().await, 403, "Incorrect login type");
 }
+
+#[tokio::test]
+async fn nobody_goes_back_to_a_password_where_there_are_none() {
+    let provider = Provider::start_with(|config| config.password_login = false).await;
+    let robin = provider.signed_in().await;
+    let refused = convert(&robin, "password", "a quite different sentence").await;
+    assert_refused(&refused, 403, "Password authentication is disabled");
+    assert_eq!(robin.get(ME).await.status, 200);
+}
