@@ -25,10 +25,10 @@ use crate::{
     attempts::Attempts,
     auth::{
         Passwords,
+        passwords::{Cost, PasswordError},
         providers::{ProviderSetupError, Providers},
         renewal::Renewals,
         ticket::TicketOffice,
-        passwords::{Cost, PasswordError},
     },
     command_bus::{CommandBus, CommandError},
     config::Config,

@@ -105,9 +105,7 @@ fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
         Command::Doctor(wish) => doctor::doctor(&configured(&wish.args)?, wish.format),
         Command::Config(args) => Ok(config::print(&configured(&args)?)?),
         Command::Openapi => Ok(openapi::print()?),
-        Command::Erase(wish) => {
-            erase::erase(configured(&Args::from(wish.store.clone()))?, &wish)
-        }
+        Command::Erase(wish) => erase::erase(configured(&Args::from(wish.store.clone()))?, &wish),
         Command::History(wish) => {
             history::history(configured(&Args::from(wish.store.clone()))?, &wish)
         }

@@ -35,11 +35,7 @@ mod users;
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
-    Router, ServiceExt,
-    body::Body,
-    extract::Request,
-    http::StatusCode,
-    middleware,
+    Router, ServiceExt, body::Body, extract::Request, http::StatusCode, middleware,
     serve::ListenerExt,
 };
 use tokio::net::TcpListener;
@@ -52,8 +48,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::app::AppState;
 use answer::Refusal;
-pub use users::{HistoryEntryView, UserView};
 use patience::Patient;
+pub use users::{HistoryEntryView, UserView};
 
 /// What the API's clients are told to compare with their own version.
 pub const API_VERSION: &str = concat!("v2.35.0-devel+rollcall-", env!("CARGO_PKG_VERSION"));

@@ -45,7 +45,7 @@ pub struct History {
     /// The latest first
     #[arg(long)]
     newest_first: bool,
-    /// Only events of these types, such as ProfileChanged
+    /// Only events of these types, such as `ProfileChanged`
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     kind: Vec<String>,
     /// For people, or for programs

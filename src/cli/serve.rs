@@ -18,8 +18,8 @@ use tokio::{
 };
 
 use crate::{
-    app::App, attempts, config::Config, database, database::Database, http, logging, postgres::Cluster,
-    upkeep,
+    app::App, attempts, config::Config, database, database::Database, http, logging,
+    postgres::Cluster, upkeep,
 };
 
 /// How often the private cluster's server is looked after.

@@ -128,7 +128,9 @@ impl Caller {
                 executed.map_err(|error| match error {
                     CommandError::Refused(_) => not_active(Status::Suspended),
                     // Not told as a conflict: the request may be one that changes nothing.
-                    CommandError::Contended => Refusal::unavailable("Your account was being changed."),
+                    CommandError::Contended => {
+                        Refusal::unavailable("Your account was being changed.")
+                    }
                     other => Refusal::from_command(&other),
                 })?;
                 self.session.user.row.status = Status::Active;
@@ -156,7 +158,7 @@ impl Caller {
             .renewals
             .renew(vault, provider, session.user_id, now)
             .await;
-        match standing.map_err(|error| Refusal::from(error))? {
+        match standing.map_err(Refusal::from)? {
             Standing::Good => Ok(()),
             Standing::Unknown => Err(Refusal::signed_out(
                 "The provider by which you signed in does not answer.",
@@ -167,7 +169,9 @@ impl Caller {
                     reason: EndReason::ProviderRefused,
                 };
                 let metadata = self.metadata(app);
-                let ended = app.users.execute(session.user_id, command, metadata, Vec::new());
+                let ended = app
+                    .users
+                    .execute(session.user_id, command, metadata, Vec::new());
                 ended.await.map_err(|error| Refusal::from_command(&error))?;
                 Err(Refusal::signed_out(
                     "The provider by which you signed in has expired your sign-in.",

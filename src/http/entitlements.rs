@@ -9,10 +9,7 @@ use super::{answer::Json, caller::Caller, timestamp::Timestamp};
 use crate::app::AppState;
 
 /// What is licensed.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "that is what clients decode"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "that is what clients decode")]
 #[derive(Serialize, ToSchema)]
 pub struct Entitlements {
     /// Licensed features: always none.

@@ -80,7 +80,10 @@ impl Parameters {
             "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
             "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
             _ => {
-                self.refuse(name, format!("Query param {name:?} must be a valid boolean"));
+                self.refuse(
+                    name,
+                    format!("Query param {name:?} must be a valid boolean"),
+                );
                 false
             }
         }

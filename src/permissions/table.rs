@@ -3,7 +3,10 @@
 use rollcall_events::user::{OrganizationRole, Role};
 
 use super::{
-    Action::{self, Assign, Create, Delete, Read, ReadHistory, ReadPersonal, Unassign, Update, UpdatePersonal},
+    Action::{
+        self, Assign, Create, Delete, Read, ReadHistory, ReadPersonal, Unassign, Update,
+        UpdatePersonal,
+    },
     Object,
     Resource::{
         self, ApiKey, AssignOrgRole, AssignRole, AuditLog, Organization, OrganizationMember, Other,

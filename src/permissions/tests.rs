@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::{
     Action::{
-        self, Assign, Create, Delete, Other, Read, ReadHistory, ReadPersonal, Unassign, Update, UpdatePersonal,
+        self, Assign, Create, Delete, Other, Read, ReadHistory, ReadPersonal, Unassign, Update,
+        UpdatePersonal,
     },
     Grant, Level, Object, Resource, Subject, TABLE, Who,
 };

@@ -116,7 +116,7 @@ fn doctor(arguments: &[&str], environment: &[(&str, &str)]) -> Said {
 }
 
 /// What it says of a provider, when nothing else is there.
-fn of_oidc(provider: &FakeProvider, issuer: &str, access_url: &str) -> Said {
+fn of_oidc(issuer: &str, access_url: &str) -> Said {
     let folder = Folder::new();
     let data_dir = folder.join("data");
     let said = doctor(
@@ -129,7 +129,6 @@ fn of_oidc(provider: &FakeProvider, issuer: &str, access_url: &str) -> Said {
         ],
     );
     assert!(!std::fs::exists(data_dir).unwrap(), "a database was made");
-    let _still_there = provider;
     said
 }
 
@@ -251,8 +250,8 @@ fn a_provider_that_is_down_is_told() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let down = FakeProvider { address };
-    let said = of_oidc(&down, &down.url(), "https://rollcall.example.com");
+    let down = format!("http://{address}");
+    let said = of_oidc(&down, "https://rollcall.example.com");
     found_wrong(&said, "oidc discovery", "refused");
 }
 
@@ -260,7 +259,7 @@ fn a_provider_that_is_down_is_told() {
 fn a_provider_that_is_another_is_told() {
     let provider = FakeProvider::new(&[]);
     let issuer = format!("{}/", provider.url());
-    let said = of_oidc(&provider, &issuer, "https://rollcall.example.com");
+    let said = of_oidc(&issuer, "https://rollcall.example.com");
     found_wrong(&said, "oidc discovery", "it calls itself");
 }
 
@@ -297,14 +296,14 @@ fn what_is_wrong_with_a_provider_is_told_one_by_one() {
         ),
     ] {
         let provider = FakeProvider::new(&[change]);
-        let said = of_oidc(&provider, &provider.url(), "https://rollcall.example.com");
+        let said = of_oidc(&provider.url(), "https://rollcall.example.com");
         found_wrong(&said, about, words);
     }
     let provider = FakeProvider::new(&[]);
-    let said = of_oidc(&provider, &provider.url(), "http://rollcall.example.com");
+    let said = of_oidc(&provider.url(), "http://rollcall.example.com");
     found_wrong(&said, "oidc redirect address", "is not https");
     // On one's own machine that is no fault.
-    let said = of_oidc(&provider, &provider.url(), "http://localhost:8080");
+    let said = of_oidc(&provider.url(), "http://localhost:8080");
     assert_eq!(said.status, Some(0), "{said:?}");
 }
 

@@ -68,7 +68,11 @@ fn headers(answer: &Answer) -> Vec<(String, String)> {
 
 /// The proof that the form of a page holds that goes to this address.
 fn proof(page: &Answer, action: &str) -> String {
-    let form = page.text.split_once(&format!("action=\"{action}\"")).unwrap().1;
+    let form = page
+        .text
+        .split_once(&format!("action=\"{action}\""))
+        .unwrap()
+        .1;
     let after = form.split_once("name=\"proof\" value=\"").unwrap().1;
     after.split_once('"').unwrap().0.to_owned()
 }

@@ -111,12 +111,12 @@ impl Step {
         Self::Create {
             name,
             domain: 0,
-            way: if name % 3 > 0 {
+            way: if !name.is_multiple_of(3) {
                 Way::Password
             } else {
                 Way::Provider { account: None }
             },
-            dormant: name % 2 > 0,
+            dormant: !name.is_multiple_of(2),
         }
     }
 }

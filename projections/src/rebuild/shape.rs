@@ -85,7 +85,7 @@ async fn creation(conn: &mut PgConnection, table: &str) -> sqlx::Result<Vec<Stri
 /// Those that belong to a constraint come with it, under its name.
 async fn indexes(conn: &mut PgConnection, table: &str) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
-        "SELECT format('ALTER TABLE read_next.%I ADD CONSTRAINT %I %s', $1, conname, pg_get_constraintdef(oid))
+        "SELECT format('ALTER TABLE read_next.%I ADD CONSTRAINT %I %s', $1::text, conname, pg_get_constraintdef(oid))
            FROM pg_constraint
           WHERE conrelid = to_regclass('read.' || quote_ident($1)) AND contype IN ('p', 'u', 'x')
           UNION ALL

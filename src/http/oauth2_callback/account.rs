@@ -38,7 +38,7 @@ const NAMES: u32 = 10;
 /// Why nobody is signed in.
 pub enum Failure {
     /// They may not: that is recorded.
-    Denied(Denial),
+    Denied(Box<Denial>),
     /// Nobody could have been.
     Other(Refusal),
 }
@@ -345,10 +345,10 @@ fn denied(
     email: Option<String>,
     message: impl Into<String>,
 ) -> Failure {
-    Failure::Denied(Denial {
+    Failure::Denied(Box::new(Denial {
         reason,
         account,
         email,
         refusal: Refusal::new(StatusCode::FORBIDDEN, message),
-    })
+    }))
 }

@@ -183,12 +183,12 @@ fn failure(error: &ProviderError) -> Failure {
         | ProviderError::IdToken(_)
         | ProviderError::Claim { .. } => RefusalReason::NotProven,
     };
-    Failure::Denied(Denial {
+    Failure::Denied(Box::new(Denial {
         reason,
         account: None,
         email: None,
         refusal: refusal(error),
-    })
+    }))
 }
 
 /// What is answered; what lies behind it goes to the log.

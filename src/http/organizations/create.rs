@@ -44,7 +44,11 @@ pub struct Request {
     /// The name for people. Empty: the name.
     #[schema(value_type = schemas::OrganizationTitle)]
     display_name: String,
-    #[schema(max_length = 1024, pattern = r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*$", example = "For all who row.")]
+    #[schema(
+        max_length = 1024,
+        pattern = r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*$",
+        example = "For all who row."
+    )]
     description: String,
     /// The address of a picture.
     #[schema(value_type = schemas::Picture)]

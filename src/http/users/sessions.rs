@@ -113,10 +113,7 @@ pub async fn sessions(
     let sees_origins = caller.may(Action::Read, &Object::audit_log());
     let me = caller.user().row.id;
     // Who signs in is nobody before; it is their own doing all the same.
-    let is_own = |actor| {
-        me == user && matches!(actor, Actor::User(id) if id == me)
-            || me == user && actor == Actor::Anonymous
-    };
+    let is_own = |actor| me == user && [Actor::User(me), Actor::Anonymous].contains(&actor);
     let views = sessions.into_iter().map(|session| {
         let sees_origin = sees_origins || is_own(session.made.actor);
         View::new(session, sees_origin)
