@@ -103,7 +103,8 @@ struct Times {
 
 impl Times {
     fn print(self, events: usize, stock: f64) {
-        let rate = |times: Vec<Duration>| events as f64 / median(times).as_secs_f64();
+        let events = f64::from(u32::try_from(events).unwrap_or(u32::MAX));
+        let rate = |times: Vec<Duration>| events / median(times).as_secs_f64();
         let (copied, rebuilt, verified) =
             (rate(self.copied), rate(self.rebuilt), rate(self.verified));
         println!("\nEvents a second, medians of {ROUNDS} rounds");

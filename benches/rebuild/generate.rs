@@ -158,26 +158,25 @@ impl Log {
                 }),
             };
         }
-        match somebody.session.take() {
-            Some(session_id) => UserEvent::SessionEnded {
+        if let Some(session_id) = somebody.session.take() {
+            UserEvent::SessionEnded {
                 session_id,
                 reason: EndReason::SignedOut,
-            },
-            None => {
-                let id = SessionId(Ids.alphanumeric(10));
-                somebody.session = Some(id.clone());
-                UserEvent::SessionStarted {
-                    session: Session {
-                        id,
-                        secret_sha256: SecretHash(Ids.bytes()),
-                        login_type: LoginType::Password,
-                        scope: Scope::All,
-                        lifetime_s: 86_400,
-                        expires_at: self.now + TimeDelta::days(1),
-                        ends_at: self.now + TimeDelta::days(30),
-                    },
-                    token_name: None,
-                }
+            }
+        } else {
+            let id = SessionId(Ids.alphanumeric(10));
+            somebody.session = Some(id.clone());
+            UserEvent::SessionStarted {
+                session: Session {
+                    id,
+                    secret_sha256: SecretHash(Ids.bytes()),
+                    login_type: LoginType::Password,
+                    scope: Scope::All,
+                    lifetime_s: 86_400,
+                    expires_at: self.now + TimeDelta::days(1),
+                    ends_at: self.now + TimeDelta::days(30),
+                },
+                token_name: None,
             }
         }
     }

@@ -1,4 +1,8 @@
 //! `rollcall users`: what an administrator does on the console.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it is"
+)]
 
 use std::{
     io::Write,

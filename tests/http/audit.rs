@@ -1,6 +1,6 @@
 //! What the audit log says, and to whom.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use axum::http::Method;
 use rollcall_events::user::Role;
@@ -31,7 +31,10 @@ pub async fn entries(reader: &Client, q: &str) -> Vec<Value> {
 }
 
 pub fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        write!(encoded, "%{byte:02X}").unwrap();
+        encoded
+    })
 }
 
 /// The entries that this search finds, once there are so many: refused changes are noted after they are answered.

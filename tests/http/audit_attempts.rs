@@ -131,7 +131,7 @@ async fn a_sign_in_where_nobody_signs_in_by_password_is_told() {
     let owner = app.owner().await;
     let name = app.database.get_database().unwrap();
     let closed = TestApp::on(name, app.clock.clone(), |config| {
-        config.password_login = false
+        config.password_login = false;
     })
     .await;
     for email in ["ada@example.com", "nobody@example.com"] {

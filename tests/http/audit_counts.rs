@@ -1,5 +1,7 @@
 //! Whatever is asked of the audit log, it lists and counts what a reader of all its entries would.
 
+use std::fmt::Write as _;
+
 use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner},
@@ -148,7 +150,7 @@ impl Question {
         if let Some((is_after, nth)) = self.cursor {
             let name = if is_after { "after_id" } else { "before_id" };
             let id = all[nth % all.len()]["id"].as_str().unwrap();
-            query += &format!("&{name}={id}");
+            write!(query, "&{name}={id}").unwrap();
         }
         query
     }

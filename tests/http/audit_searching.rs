@@ -16,7 +16,7 @@ use crate::{
 /// A few days on which a few users did a few things.
 async fn eventful() -> (TestApp, Client) {
     let app = TestApp::start_with(|config| {
-        config.session_duration = std::time::Duration::from_hours(240)
+        config.session_duration = std::time::Duration::from_hours(240);
     })
     .await;
     let owner = app.owner().await;

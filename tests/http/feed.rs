@@ -55,7 +55,7 @@ impl Follower {
                 return Some(data);
             }
             let piece = tokio::time::timeout(Duration::from_secs(30), self.body.next());
-            let piece = piece.await.expect("the feed goes on")?.unwrap();
+            let piece = piece.await.unwrap()?.unwrap();
             self.text += std::str::from_utf8(&piece).unwrap();
         }
     }

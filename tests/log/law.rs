@@ -111,10 +111,10 @@ impl Step {
         Self::Create {
             name,
             domain: 0,
-            way: if !name.is_multiple_of(3) {
-                Way::Password
-            } else {
+            way: if name.is_multiple_of(3) {
                 Way::Provider { account: None }
+            } else {
+                Way::Password
             },
             dormant: !name.is_multiple_of(2),
         }

@@ -292,13 +292,9 @@ async fn token(State(inner): State<Arc<Inner>>, _: Bytes) -> Response {
 
 async fn userinfo(State(inner): State<Arc<Inner>>) -> Response {
     let says = inner.says.lock().unwrap().clone();
-    match says.userinfo {
-        Some(userinfo) => Json(userinfo).into_response(),
-        None => {
-            let sub = inner.all_claims(&says)["sub"].clone();
-            Json(json!({ "sub": sub })).into_response()
-        }
-    }
+    let userinfo = says.userinfo.clone();
+    let userinfo = userinfo.unwrap_or_else(|| json!({ "sub": inner.all_claims(&says)["sub"] }));
+    Json(userinfo).into_response()
 }
 
 impl Inner {
