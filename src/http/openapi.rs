@@ -7,7 +7,7 @@
 //! 1. Above the handler, whose doc comment begins with the operation's title:
 //!    `#[utoipa::path(put, path = "/api/v2/users/{user}/profile", tag = "users", operation_id = "update_profile",
 //!    request_body = Request, responses((status = 200, body = UserView), (status = 409, description = "..")))]`.
-//! 2. Write there only what is particular to it. What many answer alike is added by the rules in [`common`]: 401 and 403
+//! 2. Write there only what is particular to it. What many answer alike is added by the rules in `common`: 401 and 403
 //!    to whatever is in `signed_in()`, 404 to paths with a parameter, 413 to those with a body, and so on. To say more
 //!    about one of these, name it with a description. A refusal's body is a `Notice` unless another is named.
 //! 3. Parameters of paths are described in `PATH_PARAMETERS`, those of queries in place: `params(("limit" = Option<i32>,
