@@ -75,9 +75,9 @@ async fn measure(cluster: &Cluster) {
     let log = LogReader::new(pool.clone(), vault, Upcasters::current());
     eprintln!("generating {events} events of {} users", events / 5);
     generate::generate(&mut conn, log.vault(), events, events / 5).await;
-    conn.execute("VACUUM ANALYZE log.events; CHECKPOINT")
-        .await
-        .unwrap();
+    for statement in ["VACUUM ANALYZE log.events", "CHECKPOINT"] {
+        conn.execute(statement).await.unwrap();
+    }
     let stock = stock::replay(&pool).await;
     let psql = psql(&mut conn, cluster).await;
     forget_peak();
