@@ -31,7 +31,9 @@ REFUSED_FOR_GOOD_REASON = [
     # Somebody who is suspended gets no key.
     (r"/keys(/tokens)?$", r"is suspended"),
     # A list begins at one place, and only at one that is there.
-    (r"/audit$", r"cannot be given together|must be the id of an entry"),
+    (r"/(audit|history)$", r"cannot be given together|must be the id of an entry"),
+    # There are three ways to say when, and one of them is enough. What has not come cannot be told.
+    (r"^GET ", r"Only one of .* says when|must be in the past"),
     # A search has a grammar of its own. (The other parameters of lists are told by their names.)
     (r"^GET .*/(users|audit)$", r'"field":"(?!after_id"|before_id"|limit"|offset")'),
     # Only the ids of the organization itself may stand behind its roles.

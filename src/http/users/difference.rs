@@ -65,12 +65,12 @@ struct Change {
 /// Without the second moment: now. Without the first: since before the user came to be.
 #[utoipa::path(get, path = "/api/v2/users/{user}/difference", tag = "audit", operation_id = "user_difference",
     params(
-        ("from_at" = Option<String>, Query, example = "2026-01-01T12:00:00Z", description = "Since this time."),
-        ("from_version" = Option<i64>, Query, minimum = 1, example = 1, description = "Since the user's event of this number."),
-        ("from_position" = Option<i64>, Query, minimum = 1, example = 7, description = "Since the event at this place in the log."),
-        ("at" = Option<String>, Query, example = "2026-01-31T12:00:00Z", description = "Up to this time."),
-        ("version" = Option<i64>, Query, minimum = 1, example = 1, description = "Up to the user's event of this number."),
-        ("position" = Option<i64>, Query, minimum = 1, example = 7, description = "Up to the event at this place in the log."),
+        ("from_at" = Option<String>, Query, format = DateTime, example = "2026-01-01T12:00:00Z", description = "Since this time."),
+        ("from_version" = Option<i64>, Query, minimum = 0, example = 1, description = "Since the user's event of this number."),
+        ("from_position" = Option<i64>, Query, minimum = 0, example = 7, description = "Since the event at this place in the log."),
+        ("at" = Option<String>, Query, format = DateTime, example = "2026-01-31T12:00:00Z", description = "Up to this time."),
+        ("version" = Option<i64>, Query, minimum = 0, example = 1, description = "Up to the user's event of this number."),
+        ("position" = Option<i64>, Query, minimum = 0, example = 7, description = "Up to the event at this place in the log."),
     ),
     responses((status = 200, body = Answer), (status = 400)))]
 pub async fn difference(

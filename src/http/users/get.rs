@@ -31,9 +31,9 @@ use crate::{
 /// somebody was last seen is told of the past only if it is certain.
 #[utoipa::path(get, path = "/api/v2/users/{user}", tag = "users", operation_id = "get_user",
     params(
-        ("at" = Option<String>, Query, example = "2026-01-31T12:00:00Z", description = "As of this time."),
-        ("version" = Option<i64>, Query, minimum = 1, example = 1, description = "As of the user's event of this number."),
-        ("position" = Option<i64>, Query, minimum = 1, example = 7, description = "As of the event at this place in the log."),
+        ("at" = Option<String>, Query, format = DateTime, example = "2026-01-31T12:00:00Z", description = "As of this time."),
+        ("version" = Option<i64>, Query, minimum = 0, example = 1, description = "As of the user's event of this number."),
+        ("position" = Option<i64>, Query, minimum = 0, example = 7, description = "As of the event at this place in the log."),
     ),
     responses((status = 200, body = UserView), (status = 400)))]
 pub async fn get(

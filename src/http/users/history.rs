@@ -50,14 +50,16 @@ pub struct Answer {
 /// and nothing that belonged to them. Where somebody else's request came from is told to whoever may read the audit log.
 #[utoipa::path(get, path = "/api/v2/users/{user}/history", tag = "audit", operation_id = "user_history",
     params(
-        ("order" = Option<String>, Query, example = "newest", description = "`newest` first, as without it, or `oldest`."),
+        ("order" = Option<String>, Query, pattern = "^(newest|oldest)$", example = "newest", description = "`newest` first, as without it, or `oldest`."),
         ("after_id" = Option<Uuid>, Query, description = "What comes after this entry, in that order."),
         ("limit" = Option<i32>, Query, minimum = 0, maximum = 1000, example = 25, description = "At most so many. 0: 100."),
         ("kind" = Option<String>, Query, example = "UserCreated,RolesAssigned", description = "Only events of these types."),
-        ("actor" = Option<String>, Query, example = "operator",
+        ("actor" = Option<String>, Query,
+            pattern = "^(anonymous|operator|system|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$",
+            example = "operator",
             description = "Only what this actor did: a user's id, `anonymous`, `operator` or `system`."),
-        ("from" = Option<String>, Query, example = "2026-01-01T00:00:00Z", description = "From then on."),
-        ("until" = Option<String>, Query, example = "2026-02-01T00:00:00Z", description = "Before then."),
+        ("from" = Option<String>, Query, format = DateTime, example = "2026-01-01T00:00:00Z", description = "From then on."),
+        ("until" = Option<String>, Query, format = DateTime, example = "2026-02-01T00:00:00Z", description = "Before then."),
     ),
     responses((status = 200, body = Answer), (status = 400)))]
 pub async fn history(

@@ -52,7 +52,7 @@ struct Answer {
         ("after_id" = Option<Uuid>, Query, description = "Begin behind this user."),
         ("limit" = Option<i32>, Query, minimum = 0, example = 25, description = "At most so many. 0: no limit."),
         ("offset" = Option<i32>, Query, minimum = 0, example = 0, description = "Leave out so many at the beginning."),
-        ("at" = Option<String>, Query, example = "2026-01-31T12:00:00Z", description = "As of this time."),
+        ("at" = Option<String>, Query, format = DateTime, example = "2026-01-31T12:00:00Z", description = "As of this time."),
     ),
     responses((status = 200, body = Answer)))]
 pub async fn list(

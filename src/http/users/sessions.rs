@@ -88,9 +88,9 @@ struct View {
 /// Which were good, how they were made and what is known of their use; without a moment, now.
 #[utoipa::path(get, path = "/api/v2/users/{user}/sessions", tag = "audit", operation_id = "user_sessions",
     params(
-        ("at" = Option<String>, Query, example = "2026-01-31T12:00:00Z", description = "As of this time."),
-        ("version" = Option<i64>, Query, minimum = 1, example = 1, description = "As of the user's event of this number."),
-        ("position" = Option<i64>, Query, minimum = 1, example = 7, description = "As of the event at this place in the log."),
+        ("at" = Option<String>, Query, format = DateTime, example = "2026-01-31T12:00:00Z", description = "As of this time."),
+        ("version" = Option<i64>, Query, minimum = 0, example = 1, description = "As of the user's event of this number."),
+        ("position" = Option<i64>, Query, minimum = 0, example = 7, description = "As of the event at this place in the log."),
     ),
     responses((status = 200, body = Answer), (status = 400)))]
 pub async fn sessions(
