@@ -54,14 +54,14 @@ const typeName = (schema) => {
   return [type ?? "anything", format && `(${format})`].filter(Boolean).join(" ");
 };
 
+// What people can read of them: a pattern is for programs, and its rule is in the description.
 const limits = (schema) => {
-  const { minLength, maxLength, minimum, maximum, pattern } = known(schema);
+  const { minLength, maxLength, minimum, maximum } = known(schema);
   return [
-    minLength > 0 && `at least ${minLength} characters`,
+    minLength > 1 && `at least ${minLength} characters`,
     maxLength !== undefined && `at most ${maxLength} characters`,
     minimum !== undefined && `at least ${minimum}`,
     maximum !== undefined && `at most ${maximum}`,
-    pattern && `matches ${pattern}`,
   ].filter(Boolean).join(", ");
 };
 
