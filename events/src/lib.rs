@@ -1,7 +1,8 @@
 //! What happened: the domain, the event log, and the vault that keeps personal data erasable.
 //!
 //! Read in this order: [`user`] decides (pure, no clock, no randomness, no database), [`log`] records what was
-//! decided, [`vault`] seals what belongs to a person. The crate knows nothing of who reads the events.
+//! decided, [`vault`] seals what belongs to a person, [`evidence`] proves what the log says. The crate knows nothing of
+//! who reads the events.
 
 pub mod aggregate;
 pub mod attempt;
@@ -11,6 +12,7 @@ pub mod copy;
 pub mod database_error;
 pub mod envelope;
 pub mod event;
+pub mod evidence;
 pub mod ids;
 pub mod log;
 pub mod organization;

@@ -22,7 +22,10 @@ pub use bell::Bell;
 pub use codec::{DecodeError, RawEvent};
 pub use commands::forget_commands;
 pub use head::{Head, head};
-pub use merkle::{Frontier, InvalidFrontier};
+pub(crate) use merkle::inner;
+#[cfg(test)]
+pub(crate) use merkle::leaf;
+pub use merkle::{Frontier, Hash, InvalidFrontier};
 pub use read::{LogError, LogReader};
 pub use scan::{Part, scan};
 pub use store::{Context, Loaded, Store};

@@ -93,7 +93,9 @@ pub fn leaf(content: &[u8]) -> Hash {
         .into()
 }
 
-fn inner(left: &Hash, right: &Hash) -> Hash {
+/// The hash of two subtrees side by side.
+#[must_use]
+pub fn inner(left: &Hash, right: &Hash) -> Hash {
     Sha256::new()
         .chain_update([1])
         .chain_update(left)
