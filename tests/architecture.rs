@@ -78,7 +78,7 @@ rules! {
 
     // Positions are dense and the head's tree is right because one module alone appends.
     only_the_append_writes_the_log {
-        inside: CRATES, except: &["events/src/log/append"],
+        inside: CRATES, except: &["events/src/log/append", "events/src/log/checkpoints"],
         broken_on: |file| writes(file, "log."),
         catches: &[
             ("events/src/log/read.rs", 1, "query(\"INSERT INTO log.events (position) VALUES ($1)\")"),
@@ -89,6 +89,14 @@ rules! {
             ("events/src/log/head.rs", "query(\"SELECT position FROM log.head FOR UPDATE\")"),
             ("events/src/log/head.rs", "/// Waits for UPDATE log.head SET position = 1."),
         ],
+    }
+
+    // It speaks for the log, and so never changes it.
+    checkpoints_write_nothing_but_checkpoints {
+        inside: &["events/src/log/checkpoints"], except: &[],
+        broken_on: |file| [writes(file, "log.events"), writes(file, "log.head")].concat(),
+        catches: &[("events/src/log/checkpoints.rs", 1, "query(\"UPDATE log.head SET position = 1\")")],
+        passes: &[("events/src/log/checkpoints.rs", "query(\"INSERT INTO log.checkpoints (size) VALUES ($1)\")")],
     }
 
     // What must be erasable has one keeper.

@@ -23,6 +23,8 @@ mod conflicts;
 mod cqrs;
 #[path = "log/erased.rs"]
 mod erased;
+#[path = "log/evidence.rs"]
+mod evidence;
 #[path = "log/identities.rs"]
 mod identities;
 #[path = "log/law.rs"]

@@ -8,4 +8,4 @@ mod note;
 pub mod proof;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use note::{InvalidKeyName, InvalidVerifierKey, NoteError, Signer, VerifierKey};
+pub use note::{InvalidKeyName, InvalidVerifierKey, NoteError, Signer, VerifierKey, is_key_name};

@@ -6,16 +6,19 @@
 mod append;
 mod batch;
 mod bell;
+pub mod checkpoints;
 mod codec;
 mod commands;
 mod head;
 mod merkle;
 mod read;
+pub mod proofs;
 mod scan;
 mod store;
 mod subscribe;
 mod upcast;
 
+mod tree;
 pub use append::{Appender, Inline};
 pub use batch::{Outcome, State, Submission, Verdict};
 pub use bell::Bell;
@@ -29,5 +32,6 @@ pub use merkle::{Frontier, Hash, InvalidFrontier};
 pub use read::{LogError, LogReader};
 pub use scan::{Part, scan};
 pub use store::{Context, Loaded, Store};
+pub use proofs::ProofError;
 pub use subscribe::Subscription;
 pub use upcast::Upcasters;

@@ -4,6 +4,7 @@
 //! Every person has a random key. What belongs to them is sealed under it before it is written anywhere in the log;
 //! the key itself lies here, wrapped by the master key. Deleting the row erases the person.
 
+mod checkpoint_key;
 mod credentials;
 mod master_key;
 mod provider_tokens;
@@ -18,6 +19,7 @@ use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 pub(crate) use credentials::write;
+pub use checkpoint_key::SignerError;
 pub use credentials::{Credential, VaultWrite, credential};
 pub use master_key::{InvalidMasterKey, MasterKey};
 pub use provider_tokens::{ProviderTokens, StoredTokens};
@@ -63,6 +65,9 @@ pub enum VaultError {
     Altered(Uuid),
 }
 
+    /// The key that checkpoints are signed with was altered.
+    #[error("the key that signs checkpoints cannot be unwrapped: it was altered")]
+    AlteredCheckpointKey,
 impl Vault {
     /// Opens the vault of a database, which remembers the first master key that it sees.
     ///

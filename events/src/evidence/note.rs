@@ -130,10 +130,12 @@ fn parse(note: &str) -> Result<(&str, Vec<Signed<'_>>), NoteError> {
 fn parse_signature(line: &str) -> Option<Signed<'_>> {
     let (name, signature) = line.strip_prefix(DASH)?.split_once(' ')?;
     let signature = STANDARD.decode(signature).ok()?;
-    (is_name(name) && signature.len() > 4).then_some((name, signature))
+    (is_key_name(name) && signature.len() > 4).then_some((name, signature))
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a text can name a key: it is not empty, and without blanks, plus signs and control characters.
+#[must_use]
+pub fn is_key_name(name: &str) -> bool {
     let is_wrong = |c: char| c.is_whitespace() || c.is_control() || c == '+';
     !name.is_empty() && !name.contains(is_wrong)
 }
@@ -175,7 +177,7 @@ impl FromStr for VerifierKey {
             .ok_or(InvalidVerifierKey("is no point of the curve that can sign"))?;
         let name = name.to_owned();
         let read = Self { name, key };
-        if !is_name(&read.name) {
+        if !is_key_name(&read.name) {
             return Err(InvalidVerifierKey("has no proper name"));
         }
         // Also tells a key that was copied with a slip.
@@ -192,13 +194,21 @@ impl Signer {
     /// # Errors
     /// The name cannot name a key.
     pub fn new(name: &str, seed: &[u8; 32]) -> Result<Self, InvalidKeyName> {
-        if !is_name(name) {
+        if !is_key_name(name) {
             return Err(InvalidKeyName(name.to_owned()));
         }
         Ok(Self {
             name: name.to_owned(),
             key: SigningKey::from_bytes(seed),
         })
+    }
+
+    /// The same key under another name.
+    ///
+    /// # Errors
+    /// The name cannot name a key.
+    pub fn renamed(&self, name: &str) -> Result<Self, InvalidKeyName> {
+        Self::new(name, self.key.as_bytes())
     }
 
     /// Whose signature it makes.

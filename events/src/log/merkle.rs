@@ -74,13 +74,19 @@ impl Frontier {
     /// The root of the whole tree.
     #[must_use]
     pub fn root(&self) -> Hash {
-        let Some((last, rest)) = self.peaks.split_last() else {
-            return Sha256::digest([]).into();
-        };
-        rest.iter()
-            .rev()
-            .fold(*last, |right, left| inner(left, &right))
+        root_over(&self.peaks)
     }
+}
+
+/// The root of the tree that perfect subtrees make up, the largest first.
+#[must_use]
+pub fn root_over(peaks: &[Hash]) -> Hash {
+    let Some((last, rest)) = peaks.split_last() else {
+        return Sha256::digest([]).into();
+    };
+    rest.iter()
+        .rev()
+        .fold(*last, |right, left| inner(left, &right))
 }
 
 /// The hash of a leaf.
