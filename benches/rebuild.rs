@@ -36,6 +36,8 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+use generate::{Plot, generate};
+
 /// Thousands of events, unless the command line gives another number; a fifth as many users.
 const THOUSANDS: usize = 1000;
 const ROUNDS: usize = 3;
@@ -74,7 +76,13 @@ async fn measure(cluster: &Cluster) {
         .unwrap();
     let log = LogReader::new(pool.clone(), vault, Upcasters::current());
     eprintln!("generating {events} events of {} users", events / 5);
-    generate::generate(&mut conn, log.vault(), events, events / 5).await;
+    let plot = Plot {
+        events,
+        users: events / 5,
+        coming: events,
+        changes: 3,
+    };
+    generate(&mut conn, log.vault(), plot).await;
     for statement in ["VACUUM ANALYZE log.events", "CHECKPOINT"] {
         conn.execute(statement).await.unwrap();
     }

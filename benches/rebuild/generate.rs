@@ -28,10 +28,23 @@ struct Somebody {
     session: Option<SessionId>,
 }
 
-/// Writes a log of so many events of so many users, with the keys that open it.
-pub async fn generate(conn: &mut PgConnection, vault: &Vault, events: usize, users: usize) {
-    let people = people(conn, vault, users).await;
-    let mut log = Log::new(people);
+/// What is to be made.
+pub struct Plot {
+    /// So many events,
+    pub events: usize,
+    /// of so many users,
+    pub users: usize,
+    /// who come evenly over so many events.
+    pub coming: usize,
+    /// Of ten events between, so many change a profile; the others begin and end sessions.
+    pub changes: u64,
+}
+
+/// Writes such a log, with the keys that open it.
+pub async fn generate(conn: &mut PgConnection, vault: &Vault, plot: Plot) {
+    let people = people(conn, vault, plot.users).await;
+    let events = plot.events;
+    let mut log = Log::new(people, plot);
     let mut into = conn
         .copy_in_raw(
             "COPY log.events (position, aggregate_type, aggregate_id, version, event_type, schema_version, payload
@@ -41,7 +54,7 @@ pub async fn generate(conn: &mut PgConnection, vault: &Vault, events: usize, use
         .unwrap();
     let mut piece = HEADER.to_vec();
     for nth in 0..events {
-        let raw = log.next(nth, events);
+        let raw = log.next(nth);
         row_of(&raw, &mut piece);
         if piece.len() > PIECE_BYTES {
             into.send(std::mem::take(&mut piece)).await.unwrap();
@@ -94,6 +107,7 @@ async fn people(conn: &mut PgConnection, vault: &Vault, users: usize) -> Vec<Som
 }
 
 struct Log {
+    plot: Plot,
     people: Vec<Somebody>,
     home: Uuid,
     created: usize,
@@ -103,8 +117,9 @@ struct Log {
 }
 
 impl Log {
-    fn new(people: Vec<Somebody>) -> Self {
+    fn new(people: Vec<Somebody>, plot: Plot) -> Self {
         Self {
+            plot,
             people,
             home: Ids.uuid(),
             created: 0,
@@ -114,13 +129,13 @@ impl Log {
         }
     }
 
-    /// Users come evenly over the whole time, and each event between is about somebody who is there.
-    fn next(&mut self, nth: usize, of: usize) -> RawEvent {
+    /// Each event that is no coming is about somebody who is there.
+    fn next(&mut self, nth: usize) -> RawEvent {
         self.position += 1;
         self.now += TimeDelta::seconds(30);
         let raw = if nth == 0 {
             self.organization()
-        } else if self.created * (of - 1) <= (nth - 1) * self.people.len()
+        } else if self.created * (self.plot.coming - 1) <= (nth - 1) * self.people.len()
             && self.created < self.people.len()
         {
             self.created += 1;
@@ -147,10 +162,9 @@ impl Log {
         self.raw(self.home, 1, &event, metadata)
     }
 
-    /// In ten: six sign-ins or sign-outs, one sign-out of another kind, three changes.
     fn something(&mut self, who: usize) -> UserEvent {
         let somebody = &mut self.people[who];
-        if Ids.below(10) < 3 {
+        if Ids.below(10) < self.plot.changes {
             return UserEvent::ProfileChanged {
                 change: Personal::Known(ProfileChange {
                     name: Some(DisplayName::parse(&Ids.alphanumeric(14)).unwrap()),

@@ -33,4 +33,7 @@ pub trait Replayed: Projection {
 
     /// Puts all rows out, those of the first of [`TABLES`](Self::TABLES) into the first of `out`, and so on.
     fn put(rows: &Self::Rows, out: &mut [TableRows]);
+
+    /// Puts out, and forgets, those that no later event changes.
+    fn put_settled(_: &mut Self::Rows, _: &mut [TableRows]) {}
 }

@@ -1,11 +1,12 @@
 //! Users as they are: who they are, what they may, and when they came and went.
 //!
-//! [`Users`] makes the rows of `read.users`, [`find`] and [`list`] read them, and [`search`] is the language in which
-//! lists are asked for.
+//! [`Users`] makes the rows of `read.users`, which [`find`] and [`list`] read, and of `read.past_users`. [`search`] is the
+//! language in which lists are asked for.
 
 mod apply;
 pub mod find;
 pub mod list;
+mod past;
 mod replayed;
 mod row;
 pub mod search;
@@ -21,13 +22,13 @@ use sqlx::PgConnection;
 use crate::Projection;
 use apply::UserRows;
 
-/// The rule of `read.users`.
+/// The rule of `read.users` and `read.past_users`.
 #[derive(Debug, Clone, Copy)]
 pub struct Users;
 
 impl Projection for Users {
     const NAME: &'static str = "users";
-    const VERSION: i32 = 1;
+    const VERSION: i32 = 2;
     type Rows = UserRows;
 
     async fn read(conn: &mut PgConnection, batch: &[Recorded]) -> sqlx::Result<UserRows> {

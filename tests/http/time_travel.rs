@@ -1,8 +1,15 @@
 //! The past, as it was when it was the present.
 
+use std::collections::BTreeMap;
+
 use axum::http::Method;
 use chrono::TimeDelta;
-use rollcall_events::{clock::Clock, user::Role};
+use rollcall_events::{
+    Metadata,
+    clock::Clock,
+    ids::Ids,
+    user::{ActivationCause, DisplayName, ProfileChange, Role, UserCommand, Username},
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -37,8 +44,16 @@ impl Dice {
 struct Seen {
     user: Uuid,
     at: String,
-    position: String,
+    position: i64,
     is: Value,
+}
+
+/// What was searched for, and who was found when it was the present.
+struct Found {
+    q: &'static str,
+    at: String,
+    position: i64,
+    users: Vec<Value>,
 }
 
 fn without_visit(mut user: Value) -> Value {
@@ -56,58 +71,61 @@ fn now(app: &TestApp) -> String {
     app.clock.now().format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
-/// Does something, or tries to, to somebody.
+/// Does something, or tries to, to somebody: who it was, and the position at which it is done.
 async fn anything(
     dice: &mut Dice,
     owner: &Client,
     app: &TestApp,
     people: &mut Vec<Uuid>,
-) -> (Uuid, Answer) {
+) -> Option<(Uuid, i64)> {
     let nth = dice.roll(60);
     if people.len() < 3 || dice.roll(40) == 0 {
         let created = owner.post(USERS, &wish(app, &format!("user{nth}"))).await;
-        let id = created.json["id"].as_str().and_then(|id| id.parse().ok());
-        people.extend(id);
-        return (id.unwrap_or_default(), created);
+        let id = created.json["id"].as_str()?.parse().unwrap();
+        people.push(id);
+        return Some((id, position(&created)?));
     }
     let id = *dice.choose(people);
     let path = format!("{USERS}/{id}");
-    let organization = app.app.default_organization;
-    let membership = format!("/api/v2/organizations/{organization}/members/{id}");
-    let answer = match dice.roll(100) {
-        0..40 => {
-            let profile =
-                json!({ "username": format!("user{nth}"), "name": format!("Name {nth}") });
-            owner.put(&format!("{path}/profile"), &profile).await
-        }
-        40..55 => {
-            owner
-                .put(&format!("{path}/status/suspend"), &Value::Null)
-                .await
-        }
-        55..70 => {
-            owner
-                .put(&format!("{path}/status/activate"), &Value::Null)
-                .await
-        }
+    let command = match dice.roll(100) {
+        0..40 => UserCommand::ChangeProfile(ProfileChange {
+            username: Some(Username::parse(&format!("user{nth}")).unwrap()),
+            name: Some(DisplayName::parse(&format!("Name {nth}")).unwrap()),
+            ..ProfileChange::default()
+        }),
+        40..55 => UserCommand::SuspendUser,
+        55..70 => UserCommand::ActivateUser(ActivationCause::Administrator),
         70..80 => {
-            let roles = [&["auditor"][..], &["user-admin", "auditor"], &[]];
-            let roles = json!({ "roles": dice.choose(&roles) });
-            owner.put(&format!("{path}/roles"), &roles).await
+            let roles = [&[Role::Auditor][..], &[Role::UserAdmin, Role::Auditor], &[]];
+            UserCommand::AssignRoles {
+                roles: dice.choose(&roles).iter().copied().collect(),
+                from: None,
+            }
         }
-        80..86 => owner.delete(&membership).await,
-        86..92 => owner.post(&membership, &Value::Null).await,
+        80..86 => UserCommand::LeaveOrganization(app.app.default_organization),
+        86..92 => UserCommand::JoinOrganization(app.app.default_organization),
         92..96 => {
             let password = json!({ "password": format!("{PASSWORD} {nth}") });
-            owner.put(&format!("{path}/password"), &password).await
+            let answer = owner.put(&format!("{path}/password"), &password).await;
+            return Some((id, position(&answer)?));
         }
         96..98 => {
             let made = json!({ "token_name": format!("token {nth}") });
-            owner.post(&format!("{path}/keys/tokens"), &made).await
+            let answer = owner.post(&format!("{path}/keys/tokens"), &made).await;
+            return Some((id, position(&answer)?));
         }
-        _ => owner.delete(&path).await,
+        _ => UserCommand::DeleteUser,
     };
-    (id, answer)
+    let metadata = Metadata::system(Ids.uuid());
+    let done = app.app.users.execute(id, command, metadata, Vec::new());
+    Some((id, done.await.ok()?.position))
+}
+
+/// Where in the log it is what was asked for, if it is.
+fn position(answer: &Answer) -> Option<i64> {
+    assert!(answer.status < 500, "{answer:?}");
+    let is_done = (200..300).contains(&answer.status);
+    is_done.then(|| answer.header("rollcall-position").parse().unwrap())
 }
 
 #[tokio::test]
@@ -115,31 +133,33 @@ async fn whoever_was_seen_in_a_random_history_of_a_thousand_commands_is_seen_so_
     let app = TestApp::start().await;
     let owner = app.owner().await;
     let mut dice = Dice(88_172_645_463_325_252);
-    let (mut people, mut seen, mut lists) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut people, mut seen, mut found) = (Vec::new(), Vec::new(), Vec::new());
     for nth in 0..1_000 {
         app.pass(TimeDelta::milliseconds(7));
-        let (user, answer) = anything(&mut dice, &owner, &app, &mut people).await;
-        assert!(answer.status < 500, "{answer:?}");
-        let position = answer.header("rollcall-position").to_owned();
-        if (200..300).contains(&answer.status) && !position.is_empty() {
-            let is = owner.get(&format!("{USERS}/{user}")).await;
-            seen.push(Seen {
-                user,
-                at: now(&app),
-                position,
-                is: without_visit(is.json),
-            });
-        }
-        if nth % 50 == 0 {
-            let query = [
+        let Some((user, position)) = anything(&mut dice, &owner, &app, &mut people).await else {
+            continue;
+        };
+        let is = owner.get(&format!("{USERS}/{user}")).await;
+        seen.push(Seen {
+            user,
+            at: now(&app),
+            position,
+            is: without_visit(is.json),
+        });
+        if nth % 20 == 0 {
+            let q = [
                 "",
                 "status:active",
                 "role:auditor",
                 "user1",
                 "name:%22name%201%22",
-            ][nth / 50 % 5];
-            let list = users(&owner.get(&format!("{USERS}?q={query}")).await);
-            lists.push((now(&app), query, list));
+            ][nth / 20 % 5];
+            found.push(Found {
+                q,
+                at: now(&app),
+                position,
+                users: users(&owner.get(&format!("{USERS}?q={q}")).await),
+            });
         }
     }
     assert!(
@@ -159,45 +179,65 @@ async fn whoever_was_seen_in_a_random_history_of_a_thousand_commands_is_seen_so_
             assert_eq!(&without_visit(then.json), is, "{query}");
         }
     }
-    for (at, query, list) in &lists {
-        let then = owner.get(&format!("{USERS}?q={query}&at={at}")).await;
-        assert_eq!(&users(&then), list, "{query} at {at}");
-        let count = i64::try_from(list.len()).unwrap();
-        assert_eq!(then.json["count"], count);
-        let mut paged: Vec<Value> = Vec::new();
-        loop {
-            let after = paged.last().map_or("", |last| last["id"].as_str().unwrap());
-            let path = format!("{USERS}?q={query}&at={at}&limit=7&after_id={after}");
-            let page = users(&owner.get(&path).await);
-            if page.is_empty() {
-                break;
-            }
-            paged.extend(page);
-        }
-        assert_eq!(&paged, list, "{query} at {at}, page by page");
-    }
     every_version_is_what_was_seen(&owner, &seen).await;
+    for found in &found {
+        whoever_was_found_is_found_again(&owner, found).await;
+    }
 }
 
 /// The events of the histories say which version was seen at which position.
 async fn every_version_is_what_was_seen(owner: &Client, seen: &[Seen]) {
+    let mut histories: BTreeMap<Uuid, Vec<Value>> = BTreeMap::new();
+    for Seen { user, .. } in seen {
+        if !histories.contains_key(user) {
+            let path = format!("{USERS}/{user}/history?limit=1000");
+            let entries = owner.get(&path).await.json["entries"].take();
+            histories.insert(*user, entries.as_array().unwrap().clone());
+        }
+    }
     for Seen {
         user, position, is, ..
     } in seen
     {
-        let history = owner
-            .get(&format!("{USERS}/{user}/history?limit=1000"))
-            .await;
-        let entries = history.json["entries"].as_array().unwrap();
         // A command that changes nothing is answered with the position of what had been before.
-        let position: i64 = position.parse().unwrap();
-        let mut entries = entries.iter();
-        let entry = entries.find(|entry| entry["position"].as_i64() <= Some(position));
+        let mut entries = histories[user].iter();
+        let entry = entries.find(|entry| entry["position"].as_i64() <= Some(*position));
         let version = &entry.unwrap()["version"];
         let then = owner
             .get(&format!("{USERS}/{user}?version={version}"))
             .await;
         assert_eq!(&without_visit(then.json), is, "version {version}");
+    }
+}
+
+async fn whoever_was_found_is_found_again(owner: &Client, found: &Found) {
+    let Found {
+        q,
+        at,
+        position,
+        users: were,
+    } = found;
+    for moment in [format!("at={at}"), format!("position={position}")] {
+        let path = format!("{USERS}?q={q}&{moment}");
+        let then = owner.get(&path).await;
+        assert_eq!(&users(&then), were, "{path}");
+        let count = i64::try_from(were.len()).unwrap();
+        assert_eq!(then.json["count"], count, "{path}");
+        let mut paged: Vec<Value> = Vec::new();
+        loop {
+            let after = paged.last().map_or("", |last| last["id"].as_str().unwrap());
+            let page = owner.get(&format!("{path}&limit=7&after_id={after}")).await;
+            let left = were.len() - paged.len();
+            assert_eq!(page.json["count"], left, "{path} after {after}");
+            if left == 0 {
+                break;
+            }
+            paged.extend(users(&page));
+        }
+        assert_eq!(&paged, were, "{path}, page by page");
+        let part = owner.get(&format!("{path}&limit=3&offset=2")).await;
+        let expected: Vec<Value> = were.iter().skip(2).take(3).cloned().collect();
+        assert_eq!(users(&part), expected, "{path}, a part");
     }
 }
 
@@ -243,6 +283,35 @@ async fn the_list_of_a_moment_shows_who_was_there_and_pages_by_the_names_of_then
         wrong_fields(&owner.get(&bad).await),
         ["at", "github_com_user_id", "last_seen_after"]
     );
+    // By its place in the log, too; and before anything, and after everything.
+    let created: i64 = created.header("rollcall-position").parse().unwrap();
+    let as_of = |position: i64| format!("{USERS}?position={position}");
+    let before = owner.get(&as_of(created - 1)).await;
+    assert_eq!(usernames(&before), ["ada", "zoe"]);
+    let after = owner.get(&as_of(created)).await;
+    assert_eq!(usernames(&after), ["ada", "bob", "zoe"]);
+    let nothing = owner.get(&as_of(0)).await;
+    assert_eq!(
+        (usernames(&nothing).len(), nothing.json["count"].as_i64()),
+        (0, Some(0))
+    );
+    for (query, field) in [
+        ("position=1000", "position"),
+        ("position=-1", "position"),
+        ("position=x", "position"),
+        ("at=noon", "at"),
+        ("at=2026-01-01T12:00:00Z&position=1", "at"),
+    ] {
+        let refused = owner.get(&format!("{USERS}?{query}")).await;
+        assert_eq!(wrong_fields(&refused), [field], "{query}");
+    }
+    let nobody = owner
+        .get(&at(&format!("&after_id={}", Uuid::from_u128(7))))
+        .await;
+    assert_eq!(
+        (usernames(&nobody).len(), nobody.json["count"].as_i64()),
+        (0, Some(0))
+    );
     // Who may not read histories finds themselves.
     let admin = with_role(&app, &owner, "ulla", Role::UserAdmin).await;
     let now = now(&app);
@@ -268,6 +337,14 @@ async fn an_erased_person_is_blank_in_every_list_of_the_past() {
     assert!(!list.text.contains("bob"), "{list:?}");
     let none = owner.get(&format!("{USERS}?at={then}&q=bob")).await;
     assert_eq!(usernames(&none), Vec::<&str>::new());
+    // The blank can be paged through, too.
+    let ada = list.json["users"][0]["id"].as_str().unwrap();
+    let page = owner
+        .get(&format!("{USERS}?at={then}&after_id={ada}"))
+        .await;
+    assert_eq!(page.json["users"][0]["id"], id.to_string());
+    let end = owner.get(&format!("{USERS}?at={then}&after_id={id}")).await;
+    assert_eq!(usernames(&end), Vec::<&str>::new());
 }
 
 #[tokio::test]

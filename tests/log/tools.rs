@@ -335,8 +335,9 @@ fn spawn_with(
 }
 
 /// The tables whose rows must follow from the log.
-pub const READ_MODELS: [&str; 7] = [
+pub const READ_MODELS: [&str; 8] = [
     "read.users",
+    "read.past_users",
     "read.sessions",
     "read.identities",
     "read.organizations",

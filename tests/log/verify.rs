@@ -164,6 +164,8 @@ async fn every_row_that_was_removed_or_added_is_named_and_mended() {
     let added = [
         "INSERT INTO read.users (id, version, status, login_type, roles, organization_ids, created_at, updated_at)
          VALUES (gen_random_uuid(), 1, 'active', 'none', '{owner}', '{}', now(), now())",
+        "INSERT INTO read.past_users (id, since, until, version, status, login_type, roles, organization_ids, organization_roles, created_at, updated_at)
+         VALUES (gen_random_uuid(), 1, 2, 1, 'active', 'none', '{owner}', '{}', '{}', now(), now())",
         "INSERT INTO read.sessions (id, user_id, secret_sha256, login_type, scope, lifetime_s, created_at, expires_at, ends_at)
          SELECT 'it''s \\ mine', id, sha256('x'), 'token', 'all', 1, now(), now(), now() FROM read.users WHERE username = 'ada'",
         "INSERT INTO read.identities (key, user_id, provider, issuer, subject, linked_at)

@@ -27,6 +27,7 @@ pub async fn by_ids(
               , users.created_at
               , users.updated_at
               , users.deleted_at
+              , users.position
               , activity.last_seen_at
            FROM read.users
            LEFT JOIN live.user_activity AS activity ON activity.user_id = users.id

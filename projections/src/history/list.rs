@@ -1,31 +1,25 @@
 //! The list of users as of a moment.
 //!
-//! Who has not changed since is in `read.users` as they were then. Everybody else is folded from the log up to the moment,
-//! some thousand at a time, and of those only as many are kept as the page can hold: however many there are, the memory is
-//! bounded. Nothing is stored for it, so that there is nothing more to keep in step, to rebuild, or to erase.
-
-use std::collections::{BTreeMap, HashMap};
+//! Who has not changed since is in `read.users` as they were then, and everybody else in `read.past_users`: so the past is
+//! listed by one statement, like the present, with the same conditions and in the same order.
 
 use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, stream::BoxStream};
 use rollcall_events::{
-    Recorded,
-    log::{LogError, LogReader, RawEvent},
+    log::{LogError, LogReader},
+    user::Status,
 };
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Executor, FromRow, PgPool, Postgres, postgres::PgArguments, query::QueryAs};
 use uuid::Uuid;
 
-use super::{Moment, user_at};
-use crate::{
-    audit::people,
-    users::{
-        self, FoundUser, UserRow,
-        list::{ListRequest, Page, Visibility, any_of, containing, roles},
-        search::UserFilter,
-    },
+use super::{
+    Moment,
+    moment::{position_at, time_of, user_at},
 };
-
-/// Users that are folded at once.
-const AT_ONCE: i64 = 4_000;
+use crate::users::{
+    list::{ListRequest, Listed, Page, Visibility, any_of, containing, roles},
+    search::UserFilter,
+};
 
 /// What is asked for that is not known of the past: these are no events, or are folded for the present alone.
 #[must_use]
@@ -40,118 +34,179 @@ pub fn unknown_of_the_past(filter: &UserFilter) -> Vec<&'static str> {
     .collect()
 }
 
-/// Lists users as they were at `at`: at most `request.limit`. In the order of the usernames that they had; who was erased
-/// since has none, and comes last.
-///
-/// # Errors
-/// The database fails, or an event cannot be read.
-pub async fn list_at(
-    log: &LogReader,
-    pool: &PgPool,
-    request: &ListRequest,
+/// A list of users as they were, in the order of the usernames that they had; who was erased since has none, and comes
+/// last. However often it is asked, and in however many parts, it says the same.
+#[derive(Debug)]
+pub struct PastList {
+    request: ListRequest,
+    /// The last event by then.
+    position: i64,
     at: DateTime<Utc>,
-) -> Result<Page, LogError> {
-    let after = match request.after {
-        Some(id) if request.visible_to.sees(id) => {
-            let then = user_at(log, id, Moment::Time(at)).await?;
-            Some(then.map(|then| place(&then.row)))
-        }
-        Some(_) => Some(None),
-        None => None,
-    };
-    // A cursor at nobody: nobody comes after them.
-    let after = match after {
-        Some(None) => return Ok(nobody()),
-        Some(Some(place)) => Some(place),
-        None => None,
-    };
-    // One moment for both questions, so that nobody who changes in between is told twice.
-    let mut conn = pool
-        .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        .await?;
-    let mut part = Part::new(request);
-    let unchanged = unchanged(&mut conn, request, at, after.as_deref()).await?;
-    part.count = unchanged.first().map_or(0, |first| first.count);
-    for listed in unchanged {
-        part.keep(listed.row);
-    }
-    let mut last = Uuid::nil();
-    loop {
-        let changed = changed_since(&mut conn, request, at, last).await?;
-        let Some(furthest) = changed.last() else {
-            break;
+    after: After,
+}
+
+/// Where a list begins.
+#[derive(Debug)]
+enum After {
+    /// At its beginning.
+    Nobody,
+    /// Behind this user, with the name that they had, if it is still known.
+    User(Uuid, Option<String>),
+    /// There was no such user, and nobody comes after them.
+    Everybody,
+}
+
+impl PastList {
+    /// The list as of a moment, which is a time or a position.
+    ///
+    /// # Errors
+    /// The database fails, or an event cannot be read.
+    pub async fn find(
+        log: &LogReader,
+        request: ListRequest,
+        moment: Moment,
+    ) -> Result<Self, LogError> {
+        let (position, at) = match moment {
+            Moment::Time(time) => (position_at(log.pool(), time).await?, time),
+            Moment::Position(position) | Moment::Version(position) => {
+                (position, time_of(log.pool(), position).await?)
+            }
         };
-        last = *furthest;
-        for row in rows_at(&mut conn, log, &changed, at).await? {
-            let is_after = after.as_ref().is_none_or(|after| place(&row) > *after);
-            if is_after && matches(&request.filter, &row) {
-                part.count += 1;
-                part.keep(row);
+        let after = match request.after {
+            None => After::Nobody,
+            Some(id) if request.visible_to.sees(id) => {
+                let then = user_at(log, id, Moment::Position(position)).await?;
+                then.map_or(After::Everybody, |then| {
+                    After::User(id, then.row.username_key())
+                })
             }
-        }
-    }
-    drop(conn);
-    part.page(pool, at).await
-}
-
-/// Where in the list a user is. No username begins like those who have none.
-fn place(row: &UserRow) -> String {
-    row.username_key().unwrap_or_else(|| format!("~{}", row.id))
-}
-
-fn nobody() -> Page {
-    Page {
-        users: Vec::new(),
-        count: 0,
-    }
-}
-
-/// The beginning of a list, up to the end of the page.
-struct Part {
-    rows: BTreeMap<String, UserRow>,
-    most: usize,
-    offset: usize,
-    count: i64,
-}
-
-impl Part {
-    fn new(request: &ListRequest) -> Self {
-        let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-        let offset = size(request.offset);
-        Self {
-            rows: BTreeMap::new(),
-            most: offset.saturating_add(size(request.limit)),
-            offset,
-            count: 0,
-        }
-    }
-
-    fn keep(&mut self, row: UserRow) {
-        self.rows.insert(place(&row), row);
-        if self.rows.len() > self.most {
-            self.rows.pop_last();
-        }
-    }
-
-    /// The page, with when its users were last seen, as far as that was before.
-    async fn page(self, pool: &PgPool, at: DateTime<Utc>) -> Result<Page, LogError> {
-        let rows: Vec<UserRow> = self.rows.into_values().skip(self.offset).collect();
-        if rows.is_empty() {
-            return Ok(nobody());
-        }
-        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-        let now = people::by_ids(pool, &ids).await?;
-        let users = rows.into_iter().map(|row| {
-            let seen = now.get(&row.id).and_then(|user| user.last_seen_at);
-            FoundUser {
-                last_seen_at: seen.filter(|seen| *seen <= at),
-                row,
-            }
-        });
-        Ok(Page {
-            users: users.collect(),
-            count: self.count,
+            Some(_) => After::Everybody,
+        };
+        Ok(Self {
+            request,
+            position,
+            at,
+            after,
         })
+    }
+
+    /// At most as many users as the request says. Without a limit, or with a large one, use [`stream`](Self::stream).
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn page(&self, pool: &PgPool) -> sqlx::Result<Page> {
+        let listed = self.select().fetch_all(pool).await?;
+        Ok(Page {
+            count: listed.first().map_or(0, |first| first.count),
+            users: listed.into_iter().map(|listed| listed.user).collect(),
+        })
+    }
+
+    /// The users one by one, as [`crate::users::list::stream`] gives them.
+    pub fn stream(&self, pool: &PgPool) -> BoxStream<'static, sqlx::Result<Listed>> {
+        pool.fetch(self.select())
+            .map(|row| Listed::from_row(&row?))
+            .boxed()
+    }
+
+    /// Planned anew for each list, like that of the present. When somebody was last seen is told if that was by then, as
+    /// only the latest visit is known.
+    fn select(&self) -> QueryAs<'static, Postgres, Listed, PgArguments> {
+        let filter = &self.request.filter;
+        let (after, after_key) = match &self.after {
+            After::User(id, key) => (Some(*id), key.clone()),
+            After::Nobody | After::Everybody => (None, None),
+        };
+        let is_anybody =
+            filter.service_account != Some(true) && !matches!(self.after, After::Everybody);
+        sqlx::query_as(
+            "WITH users AS NOT MATERIALIZED (
+                 SELECT id
+                      , version
+                      , username
+                      , username_key
+                      , email
+                      , email_key
+                      , name
+                      , name_key
+                      , avatar_url
+                      , status
+                      , login_type
+                      , roles
+                      , organization_ids
+                      , organization_roles
+                      , created_at
+                      , updated_at
+                      , position
+                   FROM read.users
+                  WHERE deleted_at IS NULL AND position <= $1
+                  UNION ALL
+                 SELECT id
+                      , version
+                      , username
+                      , username_key
+                      , email
+                      , email_key
+                      , name
+                      , name_key
+                      , avatar_url
+                      , status
+                      , login_type
+                      , roles
+                      , organization_ids
+                      , organization_roles
+                      , created_at
+                      , updated_at
+                      , since
+                   FROM read.past_users
+                  WHERE since <= $1 AND until > $1
+             )
+             , matching AS NOT MATERIALIZED (
+                 SELECT *
+                   FROM users
+                  WHERE $3::boolean
+                    AND ($4::uuid IS NULL OR id = $4)
+                    AND ($5::uuid IS NULL
+                         OR CASE WHEN $6::text IS NULL THEN username_key IS NULL AND id > $5
+                                 ELSE username_key > $6 OR username_key IS NULL END)
+                    AND ($7::text IS NULL OR username_key LIKE $7 OR email_key LIKE $7)
+                    AND ($8::text IS NULL OR name_key LIKE $8)
+                    AND ($9::text[] IS NULL OR status = ANY ($9))
+                    AND ($10::text[] IS NULL OR roles && $10)
+                    AND ($11::text[] IS NULL OR login_type = ANY ($11))
+                    AND ($12::timestamptz IS NULL OR created_at <= $12)
+                    AND ($13::timestamptz IS NULL OR created_at >= $13)
+             )
+             SELECT page.*
+                  , NULL::timestamptz AS deleted_at
+                  , CASE WHEN activity.last_seen_at <= $2 THEN activity.last_seen_at END AS last_seen_at
+                  , CASE WHEN $14::bigint > 0 THEN (SELECT count(*) FROM matching) ELSE 0 END AS count
+               FROM (SELECT *
+                       FROM matching
+                      ORDER BY username_key, id
+                      LIMIT nullif($14::bigint, 0)
+                     OFFSET $15::bigint) AS page
+               LEFT JOIN live.user_activity AS activity ON activity.user_id = page.id
+              ORDER BY page.username_key, page.id",
+        )
+        .bind(self.position)
+        .bind(self.at)
+        .bind(is_anybody)
+        .bind(self.request.visible_to.only())
+        .bind(after)
+        .bind(after_key)
+        .bind(filter.search.as_deref().map(containing))
+        .bind(filter.name.as_deref().map(containing))
+        .bind(any_of(&filter.statuses, |status: &Status| {
+            status.name().to_owned()
+        }))
+        .bind(roles(&filter.roles))
+        .bind(any_of(&filter.login_types, String::clone))
+        .bind(filter.created_before)
+        .bind(filter.created_after)
+        .bind(i64::from(self.request.limit))
+        .bind(i64::from(self.request.offset))
+        .persistent(false)
     }
 }
 
@@ -159,164 +214,4 @@ impl Visibility {
     fn sees(self, id: Uuid) -> bool {
         self.only().is_none_or(|only| only == id)
     }
-}
-
-/// The same conditions as in the list of the present, on a row in memory.
-fn matches(filter: &UserFilter, row: &UserRow) -> bool {
-    let has = |text: Option<String>, part: &str| text.is_some_and(|text| text.contains(part));
-    let is_found = |part: &str| has(row.username_key(), part) || has(row.email_key(), part);
-    let holds_any = |names: Vec<String>| {
-        let mut held = row.roles.iter();
-        held.any(|role| names.iter().any(|name| name == role.name()))
-    };
-    let is_any = |names: &[String], name: &str| {
-        names.is_empty() || names.iter().any(|wanted| wanted == name)
-    };
-    row.deleted_at.is_none()
-        && filter.service_account != Some(true)
-        && filter.search.as_deref().is_none_or(is_found)
-        && filter
-            .name
-            .as_deref()
-            .is_none_or(|part| has(row.name_key(), part))
-        && (filter.statuses.is_empty() || filter.statuses.contains(&row.status))
-        && roles(&filter.roles).is_none_or(holds_any)
-        && is_any(&filter.login_types, row.login_type.name())
-        && filter
-            .created_before
-            .is_none_or(|time| row.created_at <= time)
-        && filter
-            .created_after
-            .is_none_or(|time| row.created_at >= time)
-}
-
-#[derive(sqlx::FromRow)]
-struct Counted {
-    #[sqlx(flatten)]
-    row: UserRow,
-    count: i64,
-}
-
-/// Who is as they were, up to the end of the page; with how many there are in all.
-async fn unchanged(
-    conn: &mut PgConnection,
-    request: &ListRequest,
-    at: DateTime<Utc>,
-    after: Option<&str>,
-) -> sqlx::Result<Vec<Counted>> {
-    let filter = &request.filter;
-    sqlx::query_as(
-        "WITH matching AS NOT MATERIALIZED (
-             SELECT *
-               FROM read.users
-              WHERE deleted_at IS NULL
-                AND updated_at <= $1
-                AND $2::boolean
-                AND ($3::uuid IS NULL OR id = $3)
-                AND ($4::text IS NULL OR username_key > $4)
-                AND ($5::text IS NULL OR username_key LIKE $5 OR email_key LIKE $5)
-                AND ($6::text IS NULL OR name_key LIKE $6)
-                AND ($7::text[] IS NULL OR status = ANY ($7))
-                AND ($8::text[] IS NULL OR roles && $8)
-                AND ($9::text[] IS NULL OR login_type = ANY ($9))
-                AND ($10::timestamptz IS NULL OR created_at <= $10)
-                AND ($11::timestamptz IS NULL OR created_at >= $11)
-         )
-         SELECT id
-              , version
-              , username
-              , email
-              , name
-              , avatar_url
-              , status
-              , login_type
-              , roles
-              , organization_ids
-              , organization_roles
-              , created_at
-              , updated_at
-              , deleted_at
-              , (SELECT count(*) FROM matching) AS count
-           FROM matching
-          ORDER BY username_key
-          LIMIT $12::bigint",
-    )
-    .bind(at)
-    .bind(filter.service_account != Some(true))
-    .bind(request.visible_to.only())
-    .bind(after)
-    .bind(filter.search.as_deref().map(containing))
-    .bind(filter.name.as_deref().map(containing))
-    .bind(any_of(&filter.statuses, |status| status.name().to_owned()))
-    .bind(roles(&filter.roles))
-    .bind(any_of(&filter.login_types, String::clone))
-    .bind(filter.created_before)
-    .bind(filter.created_after)
-    .bind(i64::from(request.limit) + i64::from(request.offset))
-    .persistent(false)
-    .fetch_all(conn)
-    .await
-}
-
-/// Some of those who were there and have changed since, after this one.
-async fn changed_since(
-    conn: &mut PgConnection,
-    request: &ListRequest,
-    at: DateTime<Utc>,
-    last: Uuid,
-) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar(
-        "SELECT id
-           FROM read.users
-          WHERE id > $1
-            AND created_at <= $2
-            AND updated_at > $2
-            AND ($3::uuid IS NULL OR id = $3)
-          ORDER BY id
-          LIMIT $4",
-    )
-    .bind(last)
-    .bind(at)
-    .bind(request.visible_to.only())
-    .bind(AT_ONCE)
-    .persistent(false)
-    .fetch_all(conn)
-    .await
-}
-
-/// These users as they were.
-async fn rows_at(
-    conn: &mut PgConnection,
-    log: &LogReader,
-    ids: &[Uuid],
-    at: DateTime<Utc>,
-) -> Result<Vec<UserRow>, LogError> {
-    let events: Vec<RawEvent> = sqlx::query_as(
-        "SELECT position
-              , aggregate_type
-              , aggregate_id
-              , version
-              , event_type
-              , schema_version
-              , payload
-              , metadata
-              , recorded_at
-           FROM log.events
-          WHERE aggregate_id = ANY ($1)
-            AND recorded_at <= $2
-            AND event_type NOT IN ('SessionStarted', 'SessionEnded', 'SessionShortened', 'SessionsExpired')
-          ORDER BY position",
-    )
-    .bind(ids)
-    .bind(at)
-    .fetch_all(conn)
-    .await?;
-    let mut of_each: HashMap<Uuid, Vec<Recorded>> = HashMap::new();
-    for event in log.open(events).await? {
-        of_each.entry(event.stream).or_default().push(event);
-    }
-    let rows = of_each
-        .into_values()
-        .filter_map(|events| users::fold(&events));
-    Ok(rows.collect())
 }

@@ -111,6 +111,42 @@ pub(super) async fn rows_up_to(
     Ok(users::history(&events))
 }
 
+/// The last position that had been recorded by then. Positions have no gaps, and times never run backwards: so it is found by
+/// halves.
+pub(super) async fn position_at(
+    executor: impl PgExecutor<'_>,
+    time: DateTime<Utc>,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
+        "WITH RECURSIVE halves (low, high) AS (
+             SELECT 0::bigint, position
+               FROM log.head
+              UNION ALL
+             SELECT CASE WHEN middle.recorded_at <= $1 THEN middle.position ELSE low END
+                  , CASE WHEN middle.recorded_at <= $1 THEN high ELSE middle.position - 1 END
+               FROM halves
+               JOIN log.events AS middle ON middle.position = (low + high + 1) / 2
+              WHERE low < high
+         )
+         SELECT low FROM halves WHERE low = high",
+    )
+    .bind(time)
+    .fetch_one(executor)
+    .await
+}
+
+/// When the event at that position was recorded; before everything for none.
+pub(super) async fn time_of(
+    executor: impl PgExecutor<'_>,
+    position: i64,
+) -> sqlx::Result<DateTime<Utc>> {
+    let time = sqlx::query_scalar("SELECT recorded_at FROM log.events WHERE position = $1")
+        .bind(position)
+        .fetch_optional(executor)
+        .await?;
+    Ok(time.unwrap_or(DateTime::UNIX_EPOCH))
+}
+
 /// A user's events up to a moment that may have changed their row: all but those of sessions, which are by far the most.
 async fn changes(
     executor: impl PgExecutor<'_>,

@@ -85,6 +85,7 @@ fn select(request: &ListRequest) -> QueryAs<'static, Postgres, ListedMember, PgA
               , created_at
               , updated_at
               , deleted_at
+              , position
               , last_seen_at
               , CASE WHEN $4::bigint > 0 THEN (SELECT count(*) FROM matching) ELSE 0 END AS count
            FROM matching

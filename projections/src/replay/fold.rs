@@ -92,7 +92,11 @@ impl<P: Replayed> Folding for Growing<P> {
         }
     }
 
-    fn put_settled(&mut self, _: &mut [TableRows]) {}
+    fn put_settled(&mut self, out: &mut [TableRows]) {
+        for rows in &mut self.0 {
+            P::put_settled(rows, out);
+        }
+    }
 
     fn put_all(self: Box<Self>, out: &mut [TableRows]) {
         // One set after the other is forgotten.

@@ -56,6 +56,7 @@ pub async fn find(
               , users.created_at
               , users.updated_at
               , users.deleted_at
+              , users.position
               , activity.last_seen_at
               , provider.subject_id IS NOT NULL AS has_provider_tokens
               , provider.expires_at AS provider_expires_at

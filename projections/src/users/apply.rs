@@ -8,13 +8,15 @@ use rollcall_events::{
 };
 use uuid::Uuid;
 
-use super::{RoleAt, UserRow};
+use super::{RoleAt, UserRow, past::PastUser};
 
-/// The rows that a batch touches: as they were, and as they have become.
+/// The rows that a batch touches: as they were, and as they have become; and what they were in between.
 #[derive(Debug, Default)]
 pub struct UserRows {
     before: BTreeMap<Uuid, UserRow>,
     now: BTreeMap<Uuid, UserRow>,
+    past: Vec<PastUser>,
+    erased: Vec<Uuid>,
 }
 
 impl UserRows {
@@ -24,7 +26,23 @@ impl UserRows {
         Self {
             now: before.clone(),
             before,
+            ..Self::default()
         }
+    }
+
+    /// How users were until they changed.
+    pub(super) fn past(&self) -> &[PastUser] {
+        &self.past
+    }
+
+    /// The same, for who forgets it.
+    pub(super) fn take_past(&mut self) -> Vec<PastUser> {
+        std::mem::take(&mut self.past)
+    }
+
+    /// Whose past is to be blank, too.
+    pub(super) fn erased(&self) -> &[Uuid] {
+        &self.erased
     }
 
     /// The rows that are new, or other than they were.
@@ -106,9 +124,19 @@ pub(super) fn apply(rows: &mut UserRows, recorded: &Recorded) {
     } else if changes_row(event)
         && let Some(row) = rows.now.get_mut(&recorded.stream)
     {
+        if row.deleted_at.is_none() {
+            rows.past.push(PastUser {
+                row: row.clone(),
+                until: recorded.position,
+            });
+        }
         row.version = recorded.version;
+        row.position = recorded.position;
         row.updated_at = recorded.recorded_at;
         change(row, event);
+        if matches!(event, UserEvent::UserErased {}) {
+            forget_past(rows, recorded.stream);
+        }
     }
 }
 
@@ -166,6 +194,7 @@ fn created(recorded: &Recorded, event: &UserEvent) -> Option<UserRow> {
         created_at: recorded.recorded_at,
         updated_at: recorded.recorded_at,
         deleted_at: None,
+        position: recorded.position,
     })
 }
 
@@ -240,6 +269,15 @@ fn change_profile(row: &mut UserRow, change: &Personal<ProfileChange>) {
     }
 }
 
+fn forget_past(rows: &mut UserRows, user: Uuid) {
+    rows.erased.push(user);
+    for past in &mut rows.past {
+        if past.row.id == user {
+            forget_person(&mut past.row);
+        }
+    }
+}
+
 fn forget_person(row: &mut UserRow) {
     row.username = None;
     row.email = None;
@@ -280,6 +318,7 @@ mod tests {
             created_at: at(1),
             updated_at: at(1),
             deleted_at: None,
+            position: 1,
         }
     }
 
@@ -370,6 +409,7 @@ mod tests {
             name: Some("Ada Lovelace".to_owned()),
             avatar_url: Some("/ada.png".to_owned()),
             updated_at: at(2),
+            position: 2,
             ..row()
         };
         assert_eq!(after([UserEvent::ProfileChanged { change }]), expected);
@@ -383,6 +423,7 @@ mod tests {
         let expected = UserRow {
             version: 2,
             updated_at: at(2),
+            position: 2,
             ..row()
         };
         let change = Personal::Erased;
@@ -415,6 +456,7 @@ mod tests {
         let expected = UserRow {
             version: 2,
             updated_at: at(2),
+            position: 2,
             deleted_at: Some(at(2)),
             ..row()
         };
@@ -430,6 +472,7 @@ mod tests {
             name: None,
             avatar_url: None,
             updated_at: at(2),
+            position: 2,
             deleted_at: Some(at(2)),
             ..row()
         };
@@ -473,6 +516,7 @@ mod tests {
             version: 2,
             organization_ids: vec![HOME, AWAY],
             updated_at: at(2),
+            position: 2,
             ..row()
         };
         assert_eq!(after([joined(AWAY)]), expected);
@@ -554,6 +598,34 @@ mod tests {
         assert_eq!(history[0], row());
         assert_eq!(history[1].username.as_deref(), Some("Countess"));
         assert_eq!(history[2].status, Status::Suspended);
+    }
+
+    #[test]
+    fn what_a_user_was_is_kept_until_they_change_again_or_go() {
+        let events = vec![
+            (ADA, renamed("Countess")),
+            (ADA, session_started("s")),
+            (ADA, UserEvent::UserDeleted {}),
+            (ADA, UserEvent::UserErased {}),
+        ];
+        let rows = batch(vec![row()], events[..3].to_vec());
+        let kept: Vec<_> = rows
+            .past()
+            .iter()
+            .map(|past| (&past.row, past.until))
+            .collect();
+        let countess = UserRow {
+            version: 2,
+            username: Some("Countess".to_owned()),
+            updated_at: at(2),
+            position: 2,
+            ..row()
+        };
+        assert_eq!(kept, [(&row(), 2), (&countess, 4)]);
+        let erased = batch(vec![row()], events);
+        let names = erased.past().iter().map(|past| &past.row.username);
+        assert_eq!(names.collect::<Vec<_>>(), [&None, &None]);
+        assert_eq!(erased.erased(), [ADA]);
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub async fn by_id(executor: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Opti
               , users.created_at
               , users.updated_at
               , users.deleted_at
+              , users.position
               , activity.last_seen_at
            FROM read.users
            LEFT JOIN live.user_activity AS activity ON activity.user_id = users.id
@@ -52,6 +53,7 @@ pub async fn by_username(
               , users.created_at
               , users.updated_at
               , users.deleted_at
+              , users.position
               , activity.last_seen_at
            FROM read.users
            LEFT JOIN live.user_activity AS activity ON activity.user_id = users.id
@@ -82,6 +84,7 @@ pub async fn by_email(
               , users.created_at
               , users.updated_at
               , users.deleted_at
+              , users.position
               , activity.last_seen_at
            FROM read.users
            LEFT JOIN live.user_activity AS activity ON activity.user_id = users.id

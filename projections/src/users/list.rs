@@ -120,6 +120,7 @@ fn select(request: &ListRequest) -> QueryAs<'static, Postgres, Listed, PgArgumen
               , created_at
               , updated_at
               , deleted_at
+              , position
               , last_seen_at
               , CASE WHEN $13::bigint > 0 THEN (SELECT count(*) FROM matching) ELSE 0 END AS count
            FROM matching

@@ -1,50 +1,99 @@
-//! The rows of `read.users`, made from the log alone.
+//! The rows of `read.users` and `read.past_users`, made from the log alone.
 
-use super::{RoleAt, UserRow, Users, apply::UserRows};
-use crate::replay::{DecidedBy, Kind, Replayed, Table, TableRows, Texts};
+use super::{RoleAt, UserRow, Users, apply::UserRows, past::PastUser};
+use crate::replay::{DecidedBy, Kind, Replayed, Table, TableRows, Texts, Tuple};
 
 impl Replayed for Users {
-    const TABLES: &'static [Table] = &[Table {
-        name: "users",
-        columns: &[
-            ("id", Kind::Uuid),
-            ("version", Kind::Long),
-            ("username", Kind::Text),
-            ("username_key", Kind::Text),
-            ("email", Kind::Text),
-            ("email_key", Kind::Text),
-            ("name", Kind::Text),
-            ("name_key", Kind::Text),
-            ("avatar_url", Kind::Text),
-            ("status", Kind::Text),
-            ("login_type", Kind::Text),
-            ("roles", Kind::Texts),
-            ("organization_ids", Kind::Uuids),
-            ("organization_roles", Kind::Texts),
-            ("created_at", Kind::Time),
-            ("updated_at", Kind::Time),
-            ("deleted_at", Kind::Time),
-        ],
-        key: 1,
-        decided_by: DecidedBy::Stream("id"),
-    }];
+    const TABLES: &'static [Table] = &[
+        Table {
+            name: "users",
+            columns: &[
+                ("id", Kind::Uuid),
+                ("version", Kind::Long),
+                ("username", Kind::Text),
+                ("username_key", Kind::Text),
+                ("email", Kind::Text),
+                ("email_key", Kind::Text),
+                ("name", Kind::Text),
+                ("name_key", Kind::Text),
+                ("avatar_url", Kind::Text),
+                ("status", Kind::Text),
+                ("login_type", Kind::Text),
+                ("roles", Kind::Texts),
+                ("organization_ids", Kind::Uuids),
+                ("organization_roles", Kind::Texts),
+                ("created_at", Kind::Time),
+                ("updated_at", Kind::Time),
+                ("deleted_at", Kind::Time),
+                ("position", Kind::Long),
+            ],
+            key: 1,
+            decided_by: DecidedBy::Stream("id"),
+        },
+        Table {
+            name: "past_users",
+            columns: &[
+                ("id", Kind::Uuid),
+                ("since", Kind::Long),
+                ("until", Kind::Long),
+                ("version", Kind::Long),
+                ("username", Kind::Text),
+                ("username_key", Kind::Text),
+                ("email", Kind::Text),
+                ("email_key", Kind::Text),
+                ("name", Kind::Text),
+                ("name_key", Kind::Text),
+                ("avatar_url", Kind::Text),
+                ("status", Kind::Text),
+                ("login_type", Kind::Text),
+                ("roles", Kind::Texts),
+                ("organization_ids", Kind::Uuids),
+                ("organization_roles", Kind::Texts),
+                ("created_at", Kind::Time),
+                ("updated_at", Kind::Time),
+            ],
+            key: 2,
+            decided_by: DecidedBy::Stream("id"),
+        },
+    ];
 
     fn put(rows: &UserRows, out: &mut [TableRows]) {
         for row in rows.changed() {
-            put(row, &mut out[0]);
+            let mut now = out[0].row();
+            put(row, now.field(row.id))
+                .field(row.deleted_at)
+                .field(row.position);
+        }
+        for past in rows.past() {
+            put_past(past, &mut out[1]);
+        }
+    }
+
+    /// What is past stays as it is, and would need the most memory.
+    fn put_settled(rows: &mut UserRows, out: &mut [TableRows]) {
+        for past in rows.take_past() {
+            put_past(&past, &mut out[1]);
         }
     }
 }
 
-fn put(row: &UserRow, out: &mut TableRows) {
+fn put_past(past: &PastUser, out: &mut TableRows) {
+    let mut tuple = out.row();
+    let start = tuple
+        .field(past.row.id)
+        .field(past.row.position)
+        .field(past.until);
+    put(&past.row, start);
+}
+
+/// What the tables have in common.
+fn put<'a, 'b>(row: &UserRow, out: &'a mut Tuple<'b>) -> &'a mut Tuple<'b> {
     let there: Vec<String> = row
         .organization_roles
         .iter()
         .map(RoleAt::to_string)
         .collect();
-    out.row()
-        .field(row.id)
-        .field(row.version)
+    out.field(row.version)
         .field(row.username.as_deref())
         .field(row.username_key().as_deref())
         .field(row.email.as_deref())
@@ -59,5 +108,4 @@ fn put(row: &UserRow, out: &mut TableRows) {
         .field(Texts(there.iter()))
         .field(row.created_at)
         .field(row.updated_at)
-        .field(row.deleted_at);
 }

@@ -40,6 +40,8 @@ pub struct UserRow {
     pub updated_at: DateTime<Utc>,
     /// When the user went. The row stays, so that identifiers keep meaning something.
     pub deleted_at: Option<DateTime<Utc>>,
+    /// The position of the event that last changed the row.
+    pub position: i64,
 }
 
 /// A role in an organisation.
@@ -114,6 +116,7 @@ impl FromRow<'_, PgRow> for UserRow {
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
             deleted_at: row.try_get("deleted_at")?,
+            position: row.try_get("position")?,
         })
     }
 }

@@ -4,7 +4,7 @@ use rollcall_events::user::Role;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{RoleAt, UserRow, apply::UserRows};
+use super::{RoleAt, UserRow, apply::UserRows, past};
 use crate::columns::{column, joined};
 
 pub(super) async fn read(conn: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Result<UserRows> {
@@ -26,6 +26,7 @@ pub(super) async fn read(conn: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Resul
               , created_at
               , updated_at
               , deleted_at
+              , position
            FROM read.users
           WHERE id = ANY ($1)",
     )
@@ -44,7 +45,9 @@ pub(super) async fn write(conn: &mut PgConnection, rows: &UserRows) -> sqlx::Res
     if !passed_on.is_empty() {
         let_go(conn, passed_on).await?;
     }
-    upsert(conn, &changed).await
+    upsert(conn, &changed).await?;
+    past::write(conn, rows.past()).await?;
+    past::forget(conn, rows.erased()).await
 }
 
 /// Within a batch a name can pass from one user to another, even back and forth. The unique indexes look after every
@@ -82,6 +85,7 @@ async fn upsert(conn: &mut PgConnection, rows: &[&UserRow]) -> sqlx::Result<()> 
               , created_at
               , updated_at
               , deleted_at
+              , position
               )
          SELECT id
               , version
@@ -100,14 +104,15 @@ async fn upsert(conn: &mut PgConnection, rows: &[&UserRow]) -> sqlx::Result<()> 
               , created_at
               , updated_at
               , deleted_at
+              , position
            FROM UNNEST
               ( $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[]
               , $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]
-              , $14::text[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[]
+              , $14::text[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[], $18::bigint[]
               ) AS changed
               ( id, version, username, username_key, email, email_key
               , name, name_key, avatar_url, status, login_type, roles, organization_ids
-              , organization_roles, created_at, updated_at, deleted_at
+              , organization_roles, created_at, updated_at, deleted_at, position
               )
              ON CONFLICT (id) DO UPDATE
             SET version = excluded.version
@@ -125,7 +130,8 @@ async fn upsert(conn: &mut PgConnection, rows: &[&UserRow]) -> sqlx::Result<()> 
               , organization_roles = excluded.organization_roles
               , created_at = excluded.created_at
               , updated_at = excluded.updated_at
-              , deleted_at = excluded.deleted_at",
+              , deleted_at = excluded.deleted_at
+              , position = excluded.position",
     )
     .bind(column(rows, |row| row.id))
     .bind(column(rows, |row| row.version))
@@ -150,6 +156,7 @@ async fn upsert(conn: &mut PgConnection, rows: &[&UserRow]) -> sqlx::Result<()> 
     .bind(column(rows, |row| row.created_at))
     .bind(column(rows, |row| row.updated_at))
     .bind(column(rows, |row| row.deleted_at))
+    .bind(column(rows, |row| row.position))
     .execute(conn)
     .await?;
     Ok(())

@@ -5,19 +5,22 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream::BoxStream};
 use rollcall_projections::{
-    history::{list_at, unknown_of_the_past},
+    history::{Moment, PastList, unknown_of_the_past},
     users::{
-        list::{ListRequest, Page, Visibility, page, stream},
+        list::{ListRequest, Listed, Page, Visibility, page, stream},
         search,
     },
 };
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-use super::UserView;
+use super::{
+    UserView,
+    moment::{moment_of_all, require_past},
+};
 use crate::{
     app::{App, AppState},
     http::{
@@ -43,16 +46,18 @@ struct Answer {
 
 /// The users whom the caller may see: a page, or everybody. In the order of their usernames.
 ///
-/// With `at`, as they were then, for whoever may read histories; everybody else finds themselves. Then a page has at most
-/// 1000 users, and nothing can be asked about visits and providers' accounts, which are known of the present only.
+/// With `at` or `position`, as they were then, for whoever may read histories; everybody else finds themselves. Then nothing
+/// can be asked about visits and providers' accounts, which are known of the present only. Who was erased since has no name,
+/// and comes last.
 #[utoipa::path(get, path = "/api/v2/users", tag = "users", operation_id = "list_users",
     params(
         ("q" = Option<String>, Query, max_length = 4096, example = "status:active",
             description = "What to look for: words, and filters such as `status:active` or `role:owner`."),
-        ("after_id" = Option<Uuid>, Query, description = "Begin behind this user."),
+        ("after_id" = Option<Uuid>, Query, example = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", description = "Begin behind this user."),
         ("limit" = Option<i32>, Query, minimum = 0, example = 25, description = "At most so many. 0: no limit."),
         ("offset" = Option<i32>, Query, minimum = 0, example = 0, description = "Leave out so many at the beginning."),
         ("at" = Option<String>, Query, format = DateTime, example = "2026-01-31T12:00:00Z", description = "As of this time."),
+        ("position" = Option<i64>, Query, minimum = 0, example = 7, description = "As of the event at this place in the log."),
     ),
     responses((status = 200, body = Answer)))]
 pub async fn list(
@@ -60,21 +65,35 @@ pub async fn list(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let (request, at) = read(&app, &caller, query.as_deref())?;
-    if let Some(at) = at {
-        let page = list_at(&app.log, &app.streams, &request, at).await?;
-        return Ok(answer(page));
-    }
-    if request.limit == 0 || request.limit > LARGEST_PAGE {
-        let users = stream(&app.streams, &request)
-            .map(|listed| listed.map(|listed| (UserView::from(listed.user), listed.count)));
-        let frame = Frame::Counted {
-            name: "users",
-            offset: request.offset,
+    let (request, moment) = read(&app, &caller, query.as_deref())?;
+    let is_long = request.limit == 0 || request.limit > LARGEST_PAGE;
+    let offset = request.offset;
+    if let Some(moment) = moment {
+        // That of everybody is nobody's in particular.
+        require_past(&app, Uuid::nil(), moment).await?;
+        let list = PastList::find(&app.log, request, moment).await?;
+        return if is_long {
+            one_by_one(list.stream(&app.streams), offset).await
+        } else {
+            Ok(answer(list.page(&app.streams).await?))
         };
-        return Ok(streamed(users.boxed(), frame).await?);
+    }
+    if is_long {
+        return one_by_one(stream(&app.streams, &request), offset).await;
     }
     Ok(answer(page(&app.pool, &request).await?))
+}
+
+async fn one_by_one(
+    users: BoxStream<'static, sqlx::Result<Listed>>,
+    offset: u32,
+) -> Result<Response, Refusal> {
+    let users = users.map(|listed| listed.map(|listed| (listed.user.into(), listed.count)));
+    let frame = Frame::Counted {
+        name: "users",
+        offset,
+    };
+    Ok(streamed::<UserView>(users.boxed(), frame).await?)
 }
 
 fn answer(page: Page) -> Response {
@@ -88,7 +107,7 @@ fn read(
     app: &App,
     caller: &Caller,
     query: Option<&str>,
-) -> Result<(ListRequest, Option<DateTime<Utc>>), Refusal> {
+) -> Result<(ListRequest, Option<Moment>), Refusal> {
     let mut parameters = Parameters::parse(query);
     let q = parameters.text("q");
     if q.len() > MOST_QUERY_BYTES {
@@ -110,22 +129,20 @@ fn read(
     let after = parameters.uuid("after_id");
     let limit = parameters.non_negative("limit");
     let offset = parameters.non_negative("offset");
-    let at = parameters.time("at");
-    if let Some(at) = at {
+    let moment = moment_of_all(&mut parameters);
+    if moment.is_some() {
         for key in unknown_of_the_past(&filter) {
             parameters.refuse(key, format!("{key:?} is known of the present only"));
         }
-        if at > app.clock.now() {
-            let detail = "Query param \"at\" must be in the past, and this has not come";
-            parameters.refuse("at", detail.to_owned());
-        }
+    }
+    if let Some(Moment::Time(at)) = moment
+        && at > app.clock.now()
+    {
+        let detail = "Query param \"at\" must be in the past, and this has not come";
+        parameters.refuse("at", detail.to_owned());
     }
     parameters.finish()?;
-    let limit = match at {
-        Some(_) if limit == 0 || limit > LARGEST_PAGE => LARGEST_PAGE,
-        _ => limit,
-    };
-    let sees = if at.is_some() {
+    let sees = if moment.is_some() {
         Action::ReadHistory
     } else {
         Action::Read
@@ -142,5 +159,5 @@ fn read(
         limit,
         offset,
     };
-    Ok((request, at))
+    Ok((request, moment))
 }

@@ -16,6 +16,21 @@ pub fn moment(parameters: &mut Parameters) -> Option<Moment> {
     moment_named(parameters, ["at", "version", "position"])
 }
 
+/// The moment of everybody, if the request asks about one. Versions are each user's own.
+pub fn moment_of_all(parameters: &mut Parameters) -> Option<Moment> {
+    let given = ["at", "position"].map(|name| !parameters.text(name).is_empty());
+    match given {
+        [true, true] => {
+            let detail = "Only one of \"at\" and \"position\" says when";
+            parameters.refuse("at", detail.to_owned());
+            None
+        }
+        [true, false] => parameters.time("at").map(Moment::Time),
+        [false, true] => Some(Moment::Position(parameters.position("position"))),
+        [false, false] => None,
+    }
+}
+
 /// The same, with these names for the time, the version and the position.
 pub fn moment_named(parameters: &mut Parameters, names: [&str; 3]) -> Option<Moment> {
     let [at, version, position] = names;
