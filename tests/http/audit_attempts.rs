@@ -255,16 +255,23 @@ async fn every_kind_of_refused_change_is_told() {
 }
 
 #[tokio::test]
-async fn a_change_of_what_does_not_exist_is_not_told() {
+async fn a_change_of_what_does_not_exist_is_told_without_its_name() {
     let app = TestApp::start().await;
     let owner = app.owner().await;
     let (_, eve) = member(&app, &owner, "eve").await;
-    for path in ["nobody", "0199a5c0-0000-7000-8000-000000000002"] {
-        assert_eq!(eve.delete(&format!("{USERS}/{path}")).await.status, 404);
+    let never = "0199a5c0-0000-7000-8000-000000000002";
+    for user in [never, "nobody"] {
+        assert_eq!(eve.delete(&format!("{USERS}/{user}")).await.status, 404);
     }
-    assert_eq!(eve.delete(&format!("{USERS}/ada")).await.status, 404);
-    let told = in_time(&owner, "username:eve action:delete", 1).await;
-    assert_eq!(told.len(), 1);
+    let told = in_time(&owner, "username:eve action:delete", 2).await;
+    let about = |id: &str| {
+        told.iter()
+            .filter(|entry| entry["resource_id"] == id)
+            .count()
+    };
+    assert_eq!((told.len(), about(never)), (2, 1));
+    assert!(told.iter().all(|entry| entry["status_code"] == 404));
+    assert!(!json!(told).to_string().contains("nobody"), "{told:?}");
 }
 
 #[tokio::test]
@@ -385,6 +392,38 @@ async fn a_known_address_and_an_unknown_one_leave_the_same_traces() {
         }
         assert_eq!(events().await, before + 1, "{email}");
     }
+}
+
+#[tokio::test]
+async fn a_hidden_user_and_nobody_leave_the_same_traces() {
+    let app = crowded().await;
+    let owner = app.owner().await;
+    let (_, eve) = member(&app, &owner, "eve").await;
+    assert_eq!(owner.post(USERS, &wish(&app, "bob")).await.status, 201);
+    let own = format!("{USERS}/me/profile");
+    let mut moved = Vec::new();
+    let names = ["bob", "nob", "0198a1b2-0000-7000-8000-000000000001"];
+    for (told, name) in names.into_iter().enumerate() {
+        let before = recorded(&app).await;
+        for _ in 0..3 {
+            assert_eq!(eve.delete(&format!("{USERS}/{name}")).await.status, 404);
+        }
+        in_time(&owner, "username:eve action:delete", told + 1).await;
+        let answer = eve
+            .put(&own, &json!({ "username": "eve", "name": name }))
+            .await;
+        assert_eq!(answer.status, 200);
+        moved.push(recorded(&app).await - before);
+    }
+    assert_eq!(moved, [2, 2, 2]);
+}
+
+/// The last position in the log.
+async fn recorded(app: &TestApp) -> i64 {
+    sqlx::query_scalar("SELECT position FROM log.head")
+        .fetch_one(&app.app.pool)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]

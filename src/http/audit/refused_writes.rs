@@ -1,7 +1,12 @@
-//! Changes that a signed-in user asked for and was refused: they are in the audit log too, if what they were about is
-//! known.
+//! Changes that a signed-in user asked for and was refused: they are in the audit log too. Also if what they were about
+//! does not exist: else the place of the next event in the log would tell those whom the asker may not see from nobody.
 //!
 //! What succeeded is told by its own event. An endpoint needs to do nothing for it but to be in the table below.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::LazyLock,
+};
 
 use axum::{
     body::Body,
@@ -121,20 +126,13 @@ impl Change {
         })
     }
 
-    /// Notes it, unless it names what does not exist.
     async fn note(self, app: &App, status: StatusCode) -> Result<(), Refusal> {
-        let Some(user) = self.user(app).await? else {
-            return Ok(());
-        };
-        let Some(organization) = self.organization(app).await? else {
-            return Ok(());
-        };
         let attempt = RefusedAttempt {
             action: self.action,
             resource_type: self.resource_type,
-            resource_id: user,
+            resource_id: self.user(app).await?,
             user_id: None,
-            organization_id: organization,
+            organization_id: self.organization(app).await?,
             status: status.as_u16(),
             reason: None,
             email: None,
@@ -146,28 +144,35 @@ impl Change {
         Ok(())
     }
 
-    /// The user whom it is about, if it names one; nothing when there is no such user. Even one whom the caller may not
-    /// see: those who read the log may.
-    async fn user(&self, app: &App) -> Result<Option<Option<Uuid>>, Refusal> {
+    /// The user whom it is about, if it names one. Even one whom the caller may not see: those who read the log may.
+    async fn user(&self, app: &App) -> Result<Option<Uuid>, Refusal> {
         let me = &self.caller.user;
-        match &self.user {
-            Some(user) => {
-                let found = target::find(app, me, user).await?;
-                Ok(found.map(|found| Some(found.row.id)))
-            }
-            None if self.action == Action::Logout => Ok(Some(Some(me.row.id))),
-            None => Ok(Some(None)),
-        }
+        let Some(user) = &self.user else {
+            return Ok((self.action == Action::Logout).then_some(me.row.id));
+        };
+        let found = target::find(app, me, user).await?;
+        Ok(Some(found.map_or_else(|| nobody(user), |user| user.row.id)))
     }
 
     /// The same of the organisation.
-    async fn organization(&self, app: &App) -> Result<Option<Option<Uuid>>, Refusal> {
+    async fn organization(&self, app: &App) -> Result<Option<Uuid>, Refusal> {
         let Some(organization) = &self.organization else {
-            return Ok(Some(None));
+            return Ok(None);
         };
         let found = organizations::target::find(app, organization).await?;
-        Ok(found.map(|found| Some(found.id)))
+        let id = found.map_or_else(|| nobody(organization), |organization| organization.id);
+        Ok(Some(id))
     }
+}
+
+/// An identifier for what does not exist: the one that was asked for, or for a name one of this process that does not
+/// give the name away.
+fn nobody(name: &str) -> Uuid {
+    static SECRET: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
+    Uuid::parse_str(name).unwrap_or_else(|_| {
+        let [high, low] = SECRET.each_ref().map(|half| half.hash_one(name));
+        Uuid::from_u64_pair(high, low)
+    })
 }
 
 #[cfg(test)]
