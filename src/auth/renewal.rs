@@ -79,8 +79,8 @@ impl Renewals {
         if self.silent.contains_key(&user) {
             return Ok(without_answer(&stored, now));
         }
-        if !vault.begin_renewal(user, stored.revision, LEASE).await? {
-            return wait_for_another(vault, user, &stored, now).await;
+        if let Some(standing) = wait_for_turn(vault, user, &stored, now).await? {
+            return Ok(standing);
         }
         match provider.refresh(refresh_token).await {
             Ok(renewed) => {
@@ -107,28 +107,29 @@ impl Renewals {
     }
 }
 
-/// Another node is asking. No connection is held meanwhile.
-async fn wait_for_another(
+/// Waits until this node may ask, or another has asked and knows. If that one was given no answer, or a bad one, this one
+/// asks for itself. No connection is held meanwhile.
+async fn wait_for_turn(
     vault: &Vault,
     user: Uuid,
     asked_with: &StoredTokens,
     now: DateTime<Utc>,
-) -> Result<Standing, VaultError> {
+) -> Result<Option<Standing>, VaultError> {
     let waiting = async {
-        loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+        while !vault.begin_renewal(user, asked_with.revision, LEASE).await? {
             match vault.provider_tokens(user).await? {
-                None => return Ok(Standing::Refused),
+                None => return Ok(Some(Standing::Refused)),
                 Some(stored) if stored.revision != asked_with.revision => {
-                    return Ok(Standing::Good);
+                    return Ok(Some(Standing::Good));
                 }
-                Some(_) => {}
+                Some(_) => tokio::time::sleep(LOOK_EVERY).await,
             }
         }
+        Ok(None)
     };
     tokio::time::timeout(PATIENCE, waiting)
         .await
-        .unwrap_or_else(|_| Ok(without_answer(asked_with, now)))
+        .unwrap_or_else(|_| Ok(Some(without_answer(asked_with, now))))
 }
 
 fn without_answer(stored: &StoredTokens, now: DateTime<Utc>) -> Standing {

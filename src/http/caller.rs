@@ -99,8 +99,9 @@ impl FromRequestParts<AppState> for Caller {
         let request = RequestContext::from_request_parts(parts, app).await?;
         let session = Identity::of(&parts.extensions)?.clone();
         let mut caller = Self { session, request };
-        caller.let_in(app).await?;
+        caller.may_come()?;
         caller.is_vouched_for(app).await?;
+        caller.activate(app).await?;
         caller.note_use(app, app.clock.now()).await?;
         if caller.session.session.scope != rollcall_events::user::Scope::All {
             return Err(Refusal::forbidden());
@@ -110,32 +111,15 @@ impl FromRequestParts<AppState> for Caller {
 }
 
 impl Caller {
-    /// Only active users come in. A dormant one becomes active by coming.
-    async fn let_in(&mut self, app: &App) -> Result<(), Refusal> {
+    /// Those who are gone or suspended do not come in.
+    fn may_come(&self) -> Result<(), Refusal> {
         let row = &self.session.user.row;
         if row.deleted_at.is_some() {
             return Err(Refusal::signed_out("The token is unknown."));
         }
         match row.status {
-            Status::Active => Ok(()),
+            Status::Active | Status::Dormant => Ok(()),
             Status::Suspended => Err(not_active(Status::Suspended)),
-            Status::Dormant => {
-                let command = UserCommand::ActivateUser(ActivationCause::Use);
-                let executed = app
-                    .users
-                    .execute(row.id, command, self.metadata(app), Vec::new())
-                    .await;
-                executed.map_err(|error| match error {
-                    CommandError::Refused(_) => not_active(Status::Suspended),
-                    // Not told as a conflict: the request may be one that changes nothing.
-                    CommandError::Contended => {
-                        Refusal::unavailable("Your account was being changed.")
-                    }
-                    other => Refusal::from_command(&other),
-                })?;
-                self.session.user.row.status = Status::Active;
-                Ok(())
-            }
         }
     }
 
@@ -188,6 +172,27 @@ impl Caller {
             )),
             LoginType::Password | LoginType::None | LoginType::Token => Ok(()),
         }
+    }
+
+    /// A dormant user becomes active by coming.
+    async fn activate(&mut self, app: &App) -> Result<(), Refusal> {
+        let row = &self.session.user.row;
+        if row.status != Status::Dormant {
+            return Ok(());
+        }
+        let command = UserCommand::ActivateUser(ActivationCause::Use);
+        let executed = app
+            .users
+            .execute(row.id, command, self.metadata(app), Vec::new())
+            .await;
+        executed.map_err(|error| match error {
+            CommandError::Refused(_) => not_active(Status::Suspended),
+            // Not told as a conflict: the request may be one that changes nothing.
+            CommandError::Contended => Refusal::unavailable("Your account was being changed."),
+            other => Refusal::from_command(&other),
+        })?;
+        self.session.user.row.status = Status::Active;
+        Ok(())
     }
 
     /// Notes, about hourly, that the session was used and the user seen, before the request is answered.

@@ -539,9 +539,12 @@ async fn a_changed_password_ends_every_key() {
     let tokens = format!("{}/tokens", keys_of("bob"));
     let token = with_new_key(&app, &owner.post(&tokens, &json!({})).await);
     let (_, revision) = crate::given::stored_hash(&app, id).await;
-    let scheme = "argon2id".to_owned();
-    app.command(id, UserCommand::ChangePassword { scheme, revision })
-        .await;
+    let change = UserCommand::ChangePassword {
+        scheme: "argon2id".to_owned(),
+        revision,
+        roles: None,
+    };
+    app.command(id, change).await;
     for client in [browser, key, token] {
         assert_eq!(client.get(ME).await.status, 401);
     }

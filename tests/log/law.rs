@@ -346,6 +346,7 @@ impl World {
             Step::ChangePassword { revision } => UserCommand::ChangePassword {
                 scheme: "argon2id".to_owned(),
                 revision: *revision,
+                roles: None,
             },
             Step::Rehash => UserCommand::RehashPassword {
                 scheme: "argon2id".to_owned(),

@@ -38,6 +38,8 @@ pub enum UserCommand {
         scheme: String,
         /// The revision of the password that is replaced: another since then wants a new decision.
         revision: i64,
+        /// The user's roles, if the right to set the password was judged by these: others want a new judgement.
+        roles: Option<BTreeSet<Role>>,
     },
     /// Be known, from now on, as this account at the provider by which the user signs in.
     LinkIdentity {

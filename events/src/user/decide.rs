@@ -64,9 +64,12 @@ fn decide_live(account: &Account, command: &UserCommand) -> Decision {
         UserCommand::SuspendUser => suspend(account),
         UserCommand::ActivateUser(cause) => activate(account, *cause),
         UserCommand::DeleteUser => happened(UserEvent::UserDeleted {}),
-        UserCommand::ChangePassword { scheme, revision } => {
-            change_password(account, scheme, *revision)
-        }
+        UserCommand::ChangePassword {
+            roles: Some(roles), ..
+        } if *roles != account.roles => Err(UserError::RolesChanged),
+        UserCommand::ChangePassword {
+            scheme, revision, ..
+        } => change_password(account, scheme, *revision),
         UserCommand::LinkIdentity { provider, identity } => {
             is_provider(*provider)?;
             signs_in_by(account, *provider)?;

@@ -230,6 +230,7 @@ fn change_password(revision: i64) -> UserCommand {
     UserCommand::ChangePassword {
         scheme: "argon2id".into(),
         revision,
+        roles: None,
     }
 }
 

@@ -26,6 +26,7 @@ pub async fn set_password(app: &App, one: &One) -> Result<(), Box<dyn Error>> {
     let command = UserCommand::ChangePassword {
         scheme: hashed.scheme,
         revision: credential.revision,
+        roles: None,
     };
     let secrets = vec![VaultWrite::PasswordHash {
         subject: id,

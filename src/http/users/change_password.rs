@@ -50,7 +50,7 @@ pub struct Request {
 #[utoipa::path(put, path = "/api/v2/users/{user}/password", tag = "users", operation_id = "change_password",
     request_body = Request, responses(
         (status = 204, description = "It is changed; every session and token of the user has ended."),
-        (status = 409, description = "Others were changing the password at the same moment."),
+        (status = 409, description = "Others were changing the password, or the user's roles, at the same moment."),
     ))]
 pub async fn change_password(
     State(app): State<AppState>,
@@ -121,9 +121,12 @@ async fn change(
                 "New password cannot match old password.",
             ));
         }
+        let is_own = id == caller.user().row.id;
         let command = UserCommand::ChangePassword {
             scheme: hashed.scheme,
             revision: credential.revision,
+            // Hashing takes its time: a member may have become an owner.
+            roles: (!is_own).then(|| found.row.roles.iter().copied().collect()),
         };
         let secrets = vec![VaultWrite::PasswordHash {
             subject: id,
