@@ -4,6 +4,7 @@
 //! All of it is pure, so that it can be checked anywhere. What it proves, and what not, is in this folder's README.
 
 mod checkpoint;
+pub mod export;
 mod note;
 pub mod proof;
 

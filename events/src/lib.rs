@@ -17,6 +17,7 @@ pub mod ids;
 pub mod log;
 pub mod organization;
 pub mod personal;
+mod text;
 pub mod user;
 pub mod vault;
 

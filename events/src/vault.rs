@@ -8,6 +8,7 @@ mod checkpoint_key;
 mod credentials;
 mod master_key;
 mod provider_tokens;
+mod rows;
 mod seal;
 mod subject_key;
 
@@ -18,11 +19,12 @@ use moka::sync::Cache;
 use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
-pub(crate) use credentials::write;
 pub use checkpoint_key::SignerError;
+pub(crate) use credentials::write;
 pub use credentials::{Credential, VaultWrite, credential};
 pub use master_key::{InvalidMasterKey, MasterKey};
 pub use provider_tokens::{ProviderTokens, StoredTokens};
+pub use rows::{VaultRow, vault_rows};
 pub use seal::{OpenError, Place, open, seal, subject_of};
 pub use subject_key::{KeyRing, SubjectKey, WrappedKey};
 
@@ -63,11 +65,11 @@ pub enum VaultError {
     /// A wrapped key was altered, or moved from one person to another.
     #[error("the key of subject {0} cannot be unwrapped: it was altered")]
     Altered(Uuid),
-}
-
     /// The key that checkpoints are signed with was altered.
     #[error("the key that signs checkpoints cannot be unwrapped: it was altered")]
     AlteredCheckpointKey,
+}
+
 impl Vault {
     /// Opens the vault of a database, which remembers the first master key that it sees.
     ///

@@ -13,7 +13,7 @@ mod repair;
 use std::{fmt, sync::Arc};
 
 use rollcall_events::{
-    log::{LogError, LogReader, Part},
+    log::{LogError, LogReader, Part, left_behind},
     vault::VaultError,
 };
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
@@ -227,6 +227,7 @@ async fn fold(
         head: head.clone(),
         is_whole: wish.user.is_none(),
     };
+    let left_behind = left_behind(&mut snapshot.connect().await?).await?;
     let following = tokio::task::spawn_blocking(move || follow(links, &ends));
     let mut rows: Vec<TableRows> = Vec::new();
     let mut watched = Vec::new();
@@ -245,7 +246,7 @@ async fn fold(
             rows.rows.append(&mut seen.take_settled(table));
         }
     }
-    flaws.extend(events::flaws(watched, wish.user));
+    flaws.extend(events::flaws(watched, wish.user, left_behind));
     flaws.sort_by_key(|flaw| flaw.position);
     let verified = Verified {
         events,

@@ -1,9 +1,11 @@
-//! The only writer of the log: group commit.
+//! The only writer of the log: group commit, and beside it the import of a whole log.
 //!
 //! Commands do not open transactions. They wait in a queue, and one task per node takes all that wait, locks the head
 //! row, decides them in memory, writes what was accepted with a handful of statements, and commits once. The
 //! transactions of several nodes take turns on the head row. Nothing slow happens while it is locked: hashing and the
 //! network come before.
+
+mod import;
 
 use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -23,6 +25,8 @@ use crate::{
     database_error::{is_content, is_unavailable},
     vault,
 };
+
+pub use import::{ImportError, import, left_behind};
 
 /// Commands in one transaction, at most: bounds how long the head stays locked.
 const MAX_BATCH: usize = 512;

@@ -45,7 +45,7 @@ pub struct DecodeError {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Cause {
+pub(super) enum Cause {
     #[error("it is of no known kind")]
     Unknown(#[from] UnknownEvent),
     #[error("it is not the JSON that it should be")]
@@ -119,10 +119,18 @@ impl Sealed {
         payload.into_iter().chain(origin)
     }
 
+    /// What is sealed: of the payload, and of the origin.
+    pub(super) fn texts(&mut self) -> (Option<String>, Option<String>) {
+        let text = |field: &dyn PersonalField| field.sealed().map(str::to_owned);
+        let payload = self.recorded.event.personal().and_then(|field| text(field));
+        (payload, text(&self.recorded.metadata.origin))
+    }
+
     /// Opens what there are keys for; the rest is erased.
     pub(super) fn open(mut self, keys: &KeyRing) -> Result<Recorded, DecodeError> {
         let mut origin = std::mem::replace(&mut self.recorded.metadata.origin, Personal::Erased);
-        vault::open(&mut origin, keys, &self.place("origin")).map_err(|error| self.flaw(error))?;
+        vault::open(&mut origin, keys, &self.place("origin"))
+            .map_err(|error| Self::flaw(self.recorded.position, error))?;
         self.recorded.metadata.origin = origin;
         self.open_payload(keys)
     }
@@ -141,7 +149,7 @@ impl Sealed {
         };
         match vault::open(sealed, keys, &place) {
             Ok(()) => Ok(self.recorded),
-            Err(error) => Err(self.flaw(error)),
+            Err(error) => Err(Self::flaw(self.recorded.position, error)),
         }
     }
 
@@ -155,11 +163,9 @@ impl Sealed {
         }
     }
 
-    fn flaw(&self, error: OpenError) -> DecodeError {
-        DecodeError {
-            position: self.recorded.position,
-            source: error.into(),
-        }
+    pub(super) fn flaw(position: i64, cause: impl Into<Cause>) -> DecodeError {
+        let source = cause.into();
+        DecodeError { position, source }
     }
 }
 

@@ -95,6 +95,31 @@ impl RawEvent {
         })
     }
 
+    /// Adds the event as a row of COPY, in the order of [`scan`].
+    pub(super) fn put_row(&self, row: &mut Vec<u8>) {
+        let micros = self
+            .recorded_at
+            .timestamp_micros()
+            .saturating_sub(EPOCH_MICROS);
+        let fields: [&[u8]; 9] = [
+            &self.position.to_be_bytes(),
+            self.aggregate_type.as_bytes(),
+            self.aggregate_id.as_bytes(),
+            &self.version.to_be_bytes(),
+            self.event_type.as_bytes(),
+            &self.schema_version.to_be_bytes(),
+            &self.payload,
+            &self.metadata,
+            &micros.to_be_bytes(),
+        ];
+        row.extend(9_i16.to_be_bytes());
+        for field in fields {
+            // Postgres takes no field of more than a gigabyte anyway.
+            row.extend(i32::try_from(field.len()).unwrap_or(i32::MAX).to_be_bytes());
+            row.extend(field);
+        }
+    }
+
     /// Reads the event and opens what there are keys for. From where it was asked stays sealed.
     ///
     /// # Errors

@@ -28,6 +28,12 @@ pub enum Stage {
     Comparing,
     /// Mending what differs.
     Repairing,
+    /// Writing an export.
+    Exporting,
+    /// Reading an export into the log, and making the read models.
+    Importing,
+    /// Reading an export.
+    Reading,
 }
 
 /// How far it is. Whoever works writes it, whoever watches reads it.
@@ -53,20 +59,23 @@ pub struct Seen {
 }
 
 impl Progress {
-    pub(crate) fn begin(&self, stage: Stage, total: u64) {
+    /// Something else is being done, with so many events; 0 where they are not counted.
+    pub fn begin(&self, stage: Stage, total: u64) {
         self.end();
         self.done.store(0, Ordering::Relaxed);
         self.total.store(total, Ordering::Relaxed);
         *locked(&self.now) = Some((stage, Instant::now()));
     }
 
-    pub(crate) fn end(&self) {
+    /// It is done.
+    pub fn end(&self) {
         if let Some((stage, since)) = locked(&self.now).take() {
             locked(&self.past).push((stage, since.elapsed()));
         }
     }
 
-    pub(crate) fn advance(&self, events: u64) {
+    /// So many more events are done.
+    pub fn advance(&self, events: u64) {
         self.done.fetch_add(events, Ordering::Relaxed);
     }
 
@@ -104,6 +113,9 @@ impl fmt::Display for Stage {
             Self::ClearingAway => "dropping the old tables",
             Self::Comparing => "comparing",
             Self::Repairing => "repairing",
+            Self::Exporting => "exporting",
+            Self::Importing => "importing",
+            Self::Reading => "reading the export",
         })
     }
 }

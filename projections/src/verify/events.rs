@@ -126,8 +126,9 @@ impl Wanted for Watched {
     }
 }
 
-/// What is wrong with the events of all parts. Of `user` alone, others may well have been erased elsewhere.
-pub(super) fn flaws(parts: Vec<Watched>, user: Option<Uuid>) -> Vec<Flaw> {
+/// What is wrong with the events of all parts. Of `user` alone, others may well have been erased elsewhere. Up to
+/// `left_behind`, the log came from elsewhere without its keys.
+pub(super) fn flaws(parts: Vec<Watched>, user: Option<Uuid>, left_behind: i64) -> Vec<Flaw> {
     let erased: HashSet<Uuid> = parts
         .iter()
         .flat_map(|part| part.erased.iter().copied())
@@ -138,7 +139,7 @@ pub(super) fn flaws(parts: Vec<Watched>, user: Option<Uuid>) -> Vec<Flaw> {
         flaws.extend(part.flaws);
         for (subject, position) in part.keyless {
             let is_known = user.is_none_or(|user| user == subject);
-            if is_known && !erased.contains(&subject) && told.insert(subject) {
+            if is_known && position > left_behind && !erased.contains(&subject) && told.insert(subject) {
                 let says = format!("the key of {subject} is gone, who was never erased");
                 flaws.push(Flaw { position, says });
             }

@@ -1,0 +1,74 @@
+//! An event as JSON for people, opened.
+
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
+
+use super::{
+    DecodeError, RawEvent, Upcasters,
+    codec::{Cause, Sealed},
+};
+use crate::{
+    Personal,
+    vault::{self, KeyRing, Place},
+};
+
+impl RawEvent {
+    /// Payload and metadata as the log has them, but for what is sealed: that is opened, or null where its key is gone.
+    ///
+    /// # Errors
+    /// The event cannot be read.
+    pub fn opened(
+        &self,
+        upcasters: &Upcasters,
+        keys: &KeyRing,
+    ) -> Result<Box<RawValue>, DecodeError> {
+        let (payload, origin) = self.clone().read(upcasters)?.texts();
+        let opened = || -> Result<Box<RawValue>, Cause> {
+            let payload = self.open_json(&self.payload, payload, "payload", keys)?;
+            let metadata = self.open_json(&self.metadata, origin, "origin", keys)?;
+            let opened = serde_json::json!({ "payload": payload, "metadata": metadata });
+            Ok(to_raw_value(&opened)?)
+        };
+        opened().map_err(|cause| Sealed::flaw(self.position, cause))
+    }
+
+    fn open_json(
+        &self,
+        json: &[u8],
+        sealed: Option<String>,
+        field: &str,
+        keys: &KeyRing,
+    ) -> Result<Value, Cause> {
+        let mut json: Value = serde_json::from_slice(json)?;
+        if let Some(text) = sealed {
+            let place = Place {
+                stream: self.aggregate_id,
+                version: self.version,
+                event_type: &self.event_type,
+                schema_version: self.schema_version,
+                field,
+            };
+            let mut content = Personal::<Value>::Sealed(text.clone());
+            vault::open(&mut content, keys, &place)?;
+            let content = content.known().cloned().unwrap_or_default();
+            replace(&mut json, &text, &content);
+        }
+        Ok(json)
+    }
+}
+
+/// Puts the content in place of the text, wherever it is.
+fn replace(json: &mut Value, text: &str, content: &Value) {
+    match json {
+        Value::String(found) if found == text => *json = content.clone(),
+        Value::Array(values) => values
+            .iter_mut()
+            .for_each(|value| replace(value, text, content)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .for_each(|value| replace(value, text, content)),
+        _ => {}
+    }
+}
