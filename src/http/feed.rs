@@ -66,7 +66,10 @@ struct Wanted {
         ("kind" = Option<String>, Query, example = "UserCreated", description = "Only events of this type."),
         ("Last-Event-ID" = Option<i64>, Header, minimum = 0, example = 7, description = "The same as `after`, and stronger."),
     ),
-    responses((status = 200, content((Page = "application/json"), (String = "text/event-stream")))))]
+    responses((status = 200, content(
+        (Page = "application/json"),
+        (String = "text/event-stream", example = "id: 7\ndata: {\"position\":7,\"type\":\"UserCreated\"}\n\n"),
+    ))))]
 pub async fn events(
     State(app): State<AppState>,
     caller: Caller,

@@ -21,10 +21,10 @@ pub use flow::Conversion;
 /// Starts or finishes signing in with GitHub.
 #[utoipa::path(get, path = "/api/v2/users/oauth2/github/callback", tag = "sessions", operation_id = "github_callback",
     params(
-        ("code" = Option<String>, Query, description = "What GitHub sends the browser back with."),
-        ("state" = Option<String>, Query, description = "What it was sent there with."),
-        ("redirect" = Option<String>, Query, description = "Where to go afterwards, on our own origin."),
-        ("oidc_merge_state" = Option<String>, Query, description = "What converting the login type gave."),
+        ("code" = Option<String>, Query, example = "3c5a9f21b07e4d68", description = "What GitHub sends the browser back with."),
+        ("state" = Option<String>, Query, example = "q7Lr2VdX0sTnYb5KcJ8mWf4ZgHe1Pa6U", description = "What it was sent there with."),
+        ("redirect" = Option<String>, Query, example = "/cli-auth", description = "Where to go afterwards, on our own origin."),
+        ("oidc_merge_state" = Option<String>, Query, example = "q7Lr2VdX0sTnYb5KcJ8mWf4ZgHe1Pa6U", description = "What converting the login type gave."),
     ),
     responses(
         (status = 307, description = "To GitHub, or back from it and signed in."),
@@ -46,10 +46,10 @@ pub async fn github(
 /// Starts or finishes signing in with OpenID Connect.
 #[utoipa::path(get, path = "/api/v2/users/oidc/callback", tag = "sessions", operation_id = "oidc_callback",
     params(
-        ("code" = Option<String>, Query, description = "What the provider sends the browser back with."),
-        ("state" = Option<String>, Query, description = "What it was sent there with."),
-        ("redirect" = Option<String>, Query, description = "Where to go afterwards, on our own origin."),
-        ("oidc_merge_state" = Option<String>, Query, description = "What converting the login type gave."),
+        ("code" = Option<String>, Query, example = "3c5a9f21b07e4d68", description = "What the provider sends the browser back with."),
+        ("state" = Option<String>, Query, example = "q7Lr2VdX0sTnYb5KcJ8mWf4ZgHe1Pa6U", description = "What it was sent there with."),
+        ("redirect" = Option<String>, Query, example = "/cli-auth", description = "Where to go afterwards, on our own origin."),
+        ("oidc_merge_state" = Option<String>, Query, example = "q7Lr2VdX0sTnYb5KcJ8mWf4ZgHe1Pa6U", description = "What converting the login type gave."),
     ),
     responses(
         (status = 307, description = "To the provider, or back from it and signed in."),

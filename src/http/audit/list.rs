@@ -58,8 +58,8 @@ pub struct Answer {
         ("limit" = Option<i32>, Query, minimum = 0, maximum = 1000, example = 25,
             description = "At most so many. 0: 100."),
         ("offset" = Option<i32>, Query, minimum = 0, example = 0, description = "Leave out so many at the beginning."),
-        ("after_id" = Option<Uuid>, Query, description = "Entries older than this one."),
-        ("before_id" = Option<Uuid>, Query, description = "Entries newer than this one: those next to it."),
+        ("after_id" = Option<Uuid>, Query, example = "00649add-4493-8000-8000-000000000009", description = "Entries older than this one."),
+        ("before_id" = Option<Uuid>, Query, example = "00649add-4493-8000-8000-000000000007", description = "Entries newer than this one: those next to it."),
     ),
     responses((status = 200, body = Answer)))]
 pub async fn list(

@@ -32,6 +32,9 @@ enum Given {
 
 use Given::{ByAll, InApi, ToChanges, WithBody, WithParameter, WithToken};
 
+/// What is said as plain text where the session's cookie came alone.
+const FORGED: &str = "This request came with a session cookie and without a proof that our own page sent it.";
+
 pub const COMMON: [Common; 11] = [
     common(
         StatusCode::BAD_REQUEST,
@@ -80,7 +83,7 @@ pub const COMMON: [Common; 11] = [
         StatusCode::PRECONDITION_REQUIRED,
         InApi,
         "Only owners may send the header `X-Coder-Bypass-Ratelimit`.",
-        "",
+        "Only owners may send the header X-Coder-Bypass-Ratelimit.",
     ),
     common(
         StatusCode::TOO_MANY_REQUESTS,
@@ -151,12 +154,12 @@ impl Common {
 
     /// The body, and in which types.
     pub fn content(&self) -> Value {
-        let text = json!({ "schema": { "type": "string" } });
+        let text = |said| json!({ "schema": { "type": "string" }, "example": said });
         let mut notice = notice();
         notice["application/json"]["example"] = json!({ "message": self.message });
         match self.status {
-            StatusCode::BAD_REQUEST => notice["text/plain"] = text,
-            StatusCode::PRECONDITION_REQUIRED => notice = json!({ "text/plain": text }),
+            StatusCode::BAD_REQUEST => notice["text/plain"] = text(FORGED),
+            StatusCode::PRECONDITION_REQUIRED => notice = json!({ "text/plain": text(self.message) }),
             _ => {}
         }
         notice

@@ -65,7 +65,8 @@ pub struct Answer {
 
 /// Signs in otherwise from now on.
 #[utoipa::path(post, path = "/api/v2/users/{user}/convert-login", tag = "sessions", operation_id = "convert_login",
-    request_body = Request, responses(
+    request_body(content = Request, example = json!({ "to_type": "github", "password": "correct horse battery staple" })),
+    responses(
         (status = 201, body = Answer),
         (status = 409, description = "Others were changing the user at the same moment."),
     ))]

@@ -39,7 +39,7 @@ struct Answer {
 #[utoipa::path(get, path = "/api/v2/organizations/{organization}/paginated-members", tag = "organizations",
     operation_id = "paginated_organization_members",
     params(
-        ("after_id" = Option<Uuid>, Query, description = "Begin behind this user."),
+        ("after_id" = Option<Uuid>, Query, example = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", description = "Begin behind this user."),
         ("limit" = Option<i32>, Query, minimum = 0, example = 25, description = "At most so many. 0: no limit."),
         ("offset" = Option<i32>, Query, minimum = 0, example = 0, description = "Leave out so many at the beginning."),
     ),
