@@ -33,7 +33,8 @@ enum Given {
 use Given::{ByAll, InApi, ToChanges, WithBody, WithParameter, WithToken};
 
 /// What is said as plain text where the session's cookie came alone.
-const FORGED: &str = "This request came with a session cookie and without a proof that our own page sent it.";
+const FORGED: &str =
+    "This request came with a session cookie and without a proof that our own page sent it.";
 
 pub const COMMON: [Common; 11] = [
     common(
@@ -159,7 +160,9 @@ impl Common {
         notice["application/json"]["example"] = json!({ "message": self.message });
         match self.status {
             StatusCode::BAD_REQUEST => notice["text/plain"] = text(FORGED),
-            StatusCode::PRECONDITION_REQUIRED => notice = json!({ "text/plain": text(self.message) }),
+            StatusCode::PRECONDITION_REQUIRED => {
+                notice = json!({ "text/plain": text(self.message) });
+            }
             _ => {}
         }
         notice
