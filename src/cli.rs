@@ -1,5 +1,6 @@
 //! The command line.
 
+mod checkpoint;
 mod config;
 mod doctor;
 mod erase;
@@ -7,6 +8,7 @@ mod history;
 mod migrate;
 mod openapi;
 mod progress;
+mod proof;
 mod rebuild;
 mod serve;
 mod users;
@@ -19,6 +21,7 @@ use std::{error::Error, path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use crate::config::{Args, Config, ConfigError, StoreArgs};
+use proof::ProofCommand;
 
 /// An event-sourced user service that speaks the users API of Coder.
 #[derive(Parser)]
@@ -54,6 +57,11 @@ enum Command {
         after_help = "Example: rollcall doctor --format json\n\nNothing is changed. The exit status is 1 if something is wrong."
     )]
     Doctor(Box<doctor::Doctor>),
+    /// Make a signed checkpoint of the log, and print it
+    #[command(
+        after_help = "Example: rollcall checkpoint --to /srv/checkpoints/{size}\n\nWhoever keeps it can prove later what the log was. A log that was rewritten gets none."
+    )]
+    Checkpoint(Box<checkpoint::Checkpoint>),
     /// Print the configuration that is in force, secrets hidden
     #[command(after_help = "Example: ROLLCALL_LISTEN=0.0.0.0:8080 rollcall config")]
     Config(Box<Args>),
@@ -70,6 +78,14 @@ enum Command {
         after_help = "Example: rollcall history ada --at 2026-01-31T12:00:00Z\n\nWithout a moment: every event, who did it, from where, and what it changed."
     )]
     History(Box<history::History>),
+    /// Prove what the log says, to whoever trusts nobody; and check such proofs
+    #[command(
+        after_help = "Example: rollcall proof inclusion --position 17\n\nProofs are JSON, on standard output."
+    )]
+    Proof {
+        #[command(subcommand)]
+        command: Box<proof::ProofCommand>,
+    },
     /// Make what is served anew from the log, beside a running service
     #[command(
         after_help = "Example: rollcall rebuild --projection audit\n\nWhat is served stays as it is until the new rows take its place, in one moment. It may be interrupted."
@@ -103,12 +119,24 @@ fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
         Command::Serve(args) => serve::serve(configured(&args)?),
         Command::Migrate(args) => migrate::migrate(&configured(&Args::from(*args))?),
         Command::Doctor(wish) => doctor::doctor(&configured(&wish.args)?, wish.format),
+        Command::Checkpoint(wish) => {
+            checkpoint::run(&configured(&Args::from(wish.store.clone()))?, &wish)
+        }
         Command::Config(args) => Ok(config::print(&configured(&args)?)?),
         Command::Openapi => Ok(openapi::print()?),
         Command::Erase(wish) => erase::erase(configured(&Args::from(wish.store.clone()))?, &wish),
         Command::History(wish) => {
             history::history(configured(&Args::from(wish.store.clone()))?, &wish)
         }
+        Command::Proof { command } => match *command {
+            ProofCommand::Inclusion(wish) => {
+                proof::inclusion(&configured(&Args::from(wish.store.clone()))?, &wish)
+            }
+            ProofCommand::Consistency(wish) => {
+                proof::consistency(&configured(&Args::from(wish.store.clone()))?, &wish)
+            }
+            ProofCommand::Verify(wish) => proof::verify(&wish),
+        },
         Command::Rebuild(args) => {
             rebuild::run(&configured(&Args::from(args.store.clone()))?, &args)
         }

@@ -15,6 +15,7 @@ mod args;
 mod choices;
 mod database_url;
 mod error;
+mod evidence;
 mod human_duration;
 mod network;
 mod options;
@@ -30,6 +31,7 @@ pub use args::{Args, StoreArgs};
 pub use choices::{AuthmethodsFormat, LogFormat};
 pub use database_url::DatabaseUrl;
 pub use error::ConfigError;
+pub use evidence::{Destination, LogName, Place};
 pub use human_duration::HumanDuration;
 pub use network::Network;
 pub use provider::{GithubTeam, ProviderUrl};
@@ -167,6 +169,12 @@ pub struct Config {
     /// How long the addresses and e-mails of failed attempts can be read.
     #[serde(serialize_with = "human_duration::serialize")]
     pub attempts_kept: Duration,
+    /// How often a checkpoint of the log is made. `None`: when somebody asks for one.
+    pub checkpoint_every: Option<HumanDuration>,
+    /// Where each checkpoint goes, beside the database.
+    pub checkpoint_to: Option<Destination>,
+    /// What the log is called in its checkpoints. Unless it is given, this follows `access_url`.
+    pub checkpoint_origin: LogName,
     /// The form of log lines.
     pub log_format: LogFormat,
     /// Which log lines are written, as a filter of `tracing`.
@@ -240,6 +248,9 @@ impl Default for Config {
             hashing_workers: None,
             audit_test_entries: false,
             attempts_kept: Duration::from_hours(90 * 24),
+            checkpoint_every: None,
+            checkpoint_to: None,
+            checkpoint_origin: LogName::default(),
             log_format: LogFormat::Text,
             log: "info".to_owned(),
         }
@@ -349,11 +360,15 @@ impl Config {
             hashing_workers,
             audit_test_entries,
             attempts_kept,
+            checkpoint_every,
+            checkpoint_to,
+            checkpoint_origin,
             log_format,
             log,
         } = args;
         let default = Self::default();
         let secure_by_url = access_url.as_ref().is_some_and(AccessUrl::is_https);
+        let named_by_url = access_url.as_ref().map(LogName::from);
         Self {
             listen: listen.unwrap_or(default.listen),
             database_url,
@@ -412,6 +427,11 @@ impl Config {
             hashing_workers,
             audit_test_entries: audit_test_entries.unwrap_or(default.audit_test_entries),
             attempts_kept: attempts_kept.map_or(default.attempts_kept, Duration::from),
+            checkpoint_every,
+            checkpoint_to,
+            checkpoint_origin: checkpoint_origin
+                .or(named_by_url)
+                .unwrap_or(default.checkpoint_origin),
             log_format: log_format.unwrap_or(default.log_format),
             log: log.unwrap_or(default.log),
         }

@@ -14,6 +14,7 @@ pub mod feed;
 pub mod go_json;
 mod health;
 pub mod identity;
+mod log;
 pub mod normalize_path;
 mod oauth2_callback;
 mod observe;
@@ -193,6 +194,9 @@ fn signed_in() -> OpenApiRouter<AppState> {
         ),
         routes!(organizations::members::assign_roles::assign_roles),
         routes!(feed::events),
+        routes!(log::checkpoint::checkpoint),
+        routes!(log::inclusion::inclusion),
+        routes!(log::consistency::consistency),
         routes!(authcheck::authcheck),
         routes!(audit::list::list),
         routes!(audit::test_generate::test_generate),

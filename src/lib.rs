@@ -4,6 +4,7 @@
 pub mod app;
 pub mod attempts;
 pub mod auth;
+pub mod checkpoints;
 pub mod cli;
 pub mod command_bus;
 pub mod config;
@@ -13,4 +14,5 @@ pub mod http;
 pub mod logging;
 pub mod permissions;
 pub mod postgres;
+pub mod proofs;
 pub mod upkeep;

@@ -13,6 +13,8 @@ mod program;
 
 #[path = "cli/attempts.rs"]
 mod attempts;
+#[path = "cli/checkpoint.rs"]
+mod checkpoint;
 #[path = "cli/connections.rs"]
 mod connections;
 #[path = "cli/crashes.rs"]

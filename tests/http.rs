@@ -50,6 +50,8 @@ mod history;
 mod keys;
 #[path = "http/lessons.rs"]
 mod lessons;
+#[path = "http/log.rs"]
+mod log;
 #[path = "http/members.rs"]
 mod members;
 #[path = "http/one_user.rs"]

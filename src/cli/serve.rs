@@ -15,15 +15,19 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::App, attempts, config::Config, database, database::Database, http, logging,
+    app::App, attempts, checkpoints, config::Config, database, database::Database, http, logging,
     postgres::Cluster, upkeep,
 };
 
 /// How often the private cluster's server is looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long the last checkpoint may take, before we are killed.
+const LAST_CHECKPOINT: Duration = Duration::from_secs(5);
 /// How long a server that does not stay up is left alone, at most, before it is started again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -77,8 +81,14 @@ async fn run(
     announce(&listener.local_addr()?.to_string());
     let attempts = app.attempts.clone();
     tokio::spawn(attempts::run(attempts.clone()));
+    let stopping = CancellationToken::new();
+    let checkpoints = tokio::spawn(checkpoints::run(Arc::clone(&app), stopping.clone()));
     http::serve(app, listener, stop).await?;
     attempts::stop(attempts).await;
+    stopping.cancel();
+    if timeout(LAST_CHECKPOINT, checkpoints).await.is_err() {
+        tracing::warn!("stopped without a last checkpoint: it took too long");
+    }
     Ok(())
 }
 

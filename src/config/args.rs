@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccessUrl, AuthmethodsFormat, DatabaseUrl, GithubTeam, HumanDuration, LogFormat, Network,
-    ProviderUrl, Secret, database_url::serialize_exposed,
+    AccessUrl, AuthmethodsFormat, DatabaseUrl, Destination, GithubTeam, HumanDuration, LogFormat,
+    LogName, Network, ProviderUrl, Secret, database_url::serialize_exposed,
 };
 
 /// Every option as it may be given: or not.
@@ -199,6 +199,15 @@ pub struct Args {
     /// How long addresses and e-mails of failed attempts can be read [default: 90d]
     #[arg(long, value_name = "DURATION", help_heading = "Audit")]
     pub attempts_kept: Option<HumanDuration>,
+    /// How often to make a signed checkpoint of the log, such as `1h` [default: when asked]
+    #[arg(long, value_name = "DURATION", help_heading = "Evidence")]
+    pub checkpoint_every: Option<HumanDuration>,
+    /// File or URL that checkpoints go to; `{size}` stands for the number of events
+    #[arg(long, value_name = "FILE|URL", help_heading = "Evidence")]
+    pub checkpoint_to: Option<Destination>,
+    /// Name of the log in its checkpoints [default: the access URL without its scheme, or localhost]
+    #[arg(long, value_name = "NAME", help_heading = "Evidence")]
+    pub checkpoint_origin: Option<LogName>,
     /// Form of log lines [default: text]
     #[arg(long, value_name = "FORMAT", help_heading = "Logging")]
     pub log_format: Option<LogFormat>,

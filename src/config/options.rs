@@ -31,7 +31,7 @@ const LENGTH_OF_TIME: &str = "a length of time up to 36525d, such as 90m, 24h or
 const NOT_EMPTY: &str = "a text that is not empty";
 
 /// Every option, in the order in which they are listed.
-pub(super) const OPTIONS: [OptionRule; 53] = [
+pub(super) const OPTIONS: [OptionRule; 56] = [
     text("listen", "an IP address and a port, such as 127.0.0.1:8080"),
     text(
         "database_url",
@@ -107,6 +107,15 @@ pub(super) const OPTIONS: [OptionRule; 53] = [
     number("hashing_workers", 1..=1_024),
     switch("audit_test_entries"),
     text("attempts_kept", LENGTH_OF_TIME),
+    text("checkpoint_every", LENGTH_OF_TIME),
+    text(
+        "checkpoint_to",
+        "the path of a file, or a URL such as https://witness.example.com/{size}, without user, query and fragment",
+    ),
+    text(
+        "checkpoint_origin",
+        "a name without blanks and plus signs, such as rollcall.example.com",
+    ),
     text("log_format", "text or json"),
     text("log", "a filter such as info or rollcall=debug,sqlx=warn"),
 ];

@@ -122,7 +122,7 @@ fn a_list_replaces_the_list_below_it() {
 }
 
 /// One value of every option, none of them the default; but for those that exclude one of these.
-const EVERY_OPTION: [(&str, &str); 50] = [
+const EVERY_OPTION: [(&str, &str); 53] = [
     ("listen", "[::1]:9090"),
     ("database_url", "postgres://ada:swordfish@db/roll"),
     ("postgres_bin", "/opt/postgres/bin"),
@@ -171,6 +171,9 @@ const EVERY_OPTION: [(&str, &str); 50] = [
     ("hashing_workers", "7"),
     ("audit_test_entries", "true"),
     ("attempts_kept", "30d"),
+    ("checkpoint_every", "1h"),
+    ("checkpoint_to", "/srv/{size}"),
+    ("checkpoint_origin", "example.com/log"),
     ("log_format", "json"),
     ("log", "rollcall=debug"),
 ];
@@ -240,6 +243,9 @@ argon2_lanes = 2
 hashing_workers = 7
 audit_test_entries = true
 attempts_kept = "30d"
+checkpoint_every = "1h"
+checkpoint_to = "/srv/{size}"
+checkpoint_origin = "example.com/log"
 log_format = "json"
 log = "rollcall=debug"
 "#
@@ -441,6 +447,9 @@ fn every_text_is_held_to_its_rule() {
         ("github_api_url", "http://github.example.com/api/v3"),
         ("audit_test_entries", "maybe"),
         ("attempts_kept", "90"),
+        ("checkpoint_every", "hourly"),
+        ("checkpoint_to", "ftp://witness.example.com"),
+        ("checkpoint_origin", "two words"),
         ("log_format", "xml"),
         ("log", "info,=="),
     ] {

@@ -178,6 +178,11 @@ const OPERATIONS: &[Operation] = &[
     right("PUT /api/v2/organizations/{organization}/members/{user}/roles", |_| json!({ "roles": ["organization-auditor"] }), |subject, target| subject.may(Action::Assign, &Object::roles_in(target.organization)), 200, 403),
 
     right("GET /api/v2/events", nothing, |subject, _| subject.may(Action::Read, &Object::audit_log()), 200, 403),
+    // None was made.
+    right("GET /api/v2/log/checkpoint", nothing, |subject, _| subject.may(Action::Read, &Object::audit_log()), 404, 403),
+    // Of which event, from where to where: nothing is said.
+    right("GET /api/v2/log/proof/inclusion", nothing, |subject, _| subject.may(Action::Read, &Object::audit_log()), 400, 403),
+    right("GET /api/v2/log/proof/consistency", nothing, |subject, _| subject.may(Action::Read, &Object::audit_log()), 400, 403),
     right("GET /api/v2/audit", nothing, |subject, _| subject.may(Action::Read, &Object::audit_log()), 200, 403),
     right("POST /api/v2/audit/testgenerate", |_| json!({}), |subject, _| subject.roles.contains(&Role::Owner), 204, 403),
 

@@ -8,7 +8,7 @@ use super::{Hash, Head, ProofError, head, proofs::consistency_below};
 use crate::{
     clock::Clock,
     evidence::{Checkpoint, CheckpointError, NoteError, Signer},
-    vault::{SignerError, Vault},
+    vault::{SignerError, Vault, VaultError},
 };
 
 /// Held until the transaction ends: nodes make checkpoints one after another. An arbitrary number that only we use.
@@ -38,7 +38,7 @@ pub enum MakeError {
     Database(#[from] sqlx::Error),
     /// There is nobody to sign.
     #[error(transparent)]
-    Signer(#[from] SignerError),
+    Signer(SignerError),
     /// The log does not lead to its own head.
     #[error("the log gets no checkpoint")]
     Altered(#[source] ProofError),
@@ -190,6 +190,15 @@ async fn sign(
         .execute(conn)
         .await?;
     Ok(made)
+}
+
+impl From<SignerError> for MakeError {
+    fn from(error: SignerError) -> Self {
+        match error {
+            SignerError::Vault(VaultError::Database(error)) => Self::Database(error),
+            other => Self::Signer(other),
+        }
+    }
 }
 
 fn unproved(error: ProofError) -> MakeError {
