@@ -87,6 +87,31 @@ async fn login_with_a_token_mints_a_key_of_its_own() {
 }
 
 #[tokio::test]
+async fn whoami_tells_whose_token_it_is() {
+    let app = TestApp::start().await;
+    let me: User = owner(&app).await.get("/users/me").await.unwrap();
+    assert_eq!(
+        (me.username.as_str(), me.email.as_str()),
+        ("ada", "ada@example.com")
+    );
+    assert_eq!(me.organization_ids.len(), 1);
+}
+
+#[tokio::test]
+async fn logout_ends_this_session_and_no_other() {
+    let app = TestApp::start().await;
+    let (here, elsewhere) = (owner(&app).await, owner(&app).await);
+    here.tell(Method::POST, "/users/logout", None)
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let again = here.tell(Method::POST, "/users/logout", None).await;
+        assert_eq!(again.unwrap_err().status, 401);
+    }
+    elsewhere.get::<User>("/users/me").await.unwrap();
+}
+
+#[tokio::test]
 async fn the_first_generation_asks_for_build_and_entitlements_before_anything() {
     let app = TestApp::start().await;
     let ada = owner(&app).await;
