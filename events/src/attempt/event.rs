@@ -98,4 +98,15 @@ impl AttemptEvent {
             Self::AttemptsNotListed { .. } => None,
         }
     }
+
+    /// As whom somebody tried to sign in, if there is such a user.
+    #[must_use]
+    pub fn user(&self) -> Option<Uuid> {
+        match self {
+            Self::AttemptRefused { user_id, .. } | Self::AttemptsNotListed { user_id, .. } => {
+                *user_id
+            }
+            Self::TestEntryMade { .. } => None,
+        }
+    }
 }

@@ -116,7 +116,21 @@ impl Sealed {
             .personal()
             .and_then(|field| vault::subject_of(field));
         let origin = vault::subject_of(&self.recorded.metadata.origin);
-        payload.into_iter().chain(origin)
+        payload.into_iter().chain(origin).chain(self.tried_as())
+    }
+
+    /// As whom somebody tried to sign in: whoever it was, where they came from is told as long as that user is known.
+    fn tried_as(&self) -> Option<Uuid> {
+        match &self.recorded.event {
+            Event::Attempt(attempt) => attempt.user(),
+            Event::User(_) | Event::Organization(_) => None,
+        }
+    }
+
+    /// Whether where it was asked is told to nobody, though the key of its day may still be there.
+    pub(super) fn hides_origin(&self, keys: &KeyRing) -> bool {
+        let user = self.tried_as();
+        user.is_some_and(|user| keys.get(user).is_none())
     }
 
     /// What is sealed: of the payload, and of the origin.
@@ -129,6 +143,9 @@ impl Sealed {
     /// Opens what there are keys for; the rest is erased.
     pub(super) fn open(mut self, keys: &KeyRing) -> Result<Recorded, DecodeError> {
         let mut origin = std::mem::replace(&mut self.recorded.metadata.origin, Personal::Erased);
+        if self.hides_origin(keys) {
+            return self.open_payload(keys);
+        }
         vault::open(&mut origin, keys, &self.place("origin"))
             .map_err(|error| Self::flaw(self.recorded.position, error))?;
         self.recorded.metadata.origin = origin;

@@ -24,10 +24,17 @@ impl RawEvent {
         upcasters: &Upcasters,
         keys: &KeyRing,
     ) -> Result<Box<RawValue>, DecodeError> {
-        let (payload, origin) = self.clone().read(upcasters)?.texts();
+        let mut sealed = self.clone().read(upcasters)?;
+        let (payload, origin) = sealed.texts();
+        let none = KeyRing::default();
+        let keys_of_origin = if sealed.hides_origin(keys) {
+            &none
+        } else {
+            keys
+        };
         let opened = || -> Result<Box<RawValue>, Cause> {
             let payload = self.open_json(&self.payload, payload, "payload", keys)?;
-            let metadata = self.open_json(&self.metadata, origin, "origin", keys)?;
+            let metadata = self.open_json(&self.metadata, origin, "origin", keys_of_origin)?;
             let opened = serde_json::json!({ "payload": payload, "metadata": metadata });
             Ok(to_raw_value(&opened)?)
         };
