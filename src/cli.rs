@@ -3,8 +3,11 @@
 mod checkpoint;
 mod config;
 mod doctor;
+mod draft;
 mod erase;
+mod export;
 mod history;
+mod import;
 mod migrate;
 mod openapi;
 mod progress;
@@ -78,6 +81,16 @@ enum Command {
         after_help = "Example: rollcall history ada --at 2026-01-31T12:00:00Z\n\nWithout a moment: every event, who did it, from where, and what it changed."
     )]
     History(Box<history::History>),
+    /// Write the log as a file that can be kept, checked and imported
+    #[command(
+        after_help = "Example: rollcall export --as-of 2026-01-31T12:00:00Z january.jsonl\n\nWhat is personal stays sealed: without the vault nobody can be read from it. The format is described in events/src/evidence/README.md."
+    )]
+    Export(Box<export::Export>),
+    /// Put an export into an empty database
+    #[command(
+        after_help = "Example: rollcall import january.jsonl --data-dir restored\n\nAll of it, or nothing: the same events with the same tree, and the read models made of them."
+    )]
+    Import(Box<import::Import>),
     /// Prove what the log says, to whoever trusts nobody; and check such proofs
     #[command(
         after_help = "Example: rollcall proof inclusion --position 17\n\nProofs are JSON, on standard output."
@@ -93,7 +106,7 @@ enum Command {
     Rebuild(Box<rebuild::Rebuild>),
     /// Compare what is served with what happened, row by row, beside a running service
     #[command(
-        after_help = "Example: rollcall verify --format json\n\nExit status 1 if anything differs: each row and field is named, with the position of the event that decides."
+        after_help = "Example: rollcall verify --format json\n\nExit status 1 if anything differs: each row and field is named, with the position of the event that decides.\n\nOf an export, without a database: rollcall verify --export january.jsonl --checkpoint january.txt --public-key example.com+fcd9cc84+AZ..."
     )]
     Verify(Box<verify::Verify>),
     /// Manage users, without a running service
@@ -125,6 +138,8 @@ fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
         Command::Config(args) => Ok(config::print(&configured(&args)?)?),
         Command::Openapi => Ok(openapi::print()?),
         Command::Erase(wish) => erase::erase(configured(&Args::from(wish.store.clone()))?, &wish),
+        Command::Export(args) => export::run(&configured(&Args::from(args.store.clone()))?, &args),
+        Command::Import(args) => import::run(&configured(&Args::from(args.store.clone()))?, &args),
         Command::History(wish) => {
             history::history(configured(&Args::from(wish.store.clone()))?, &wish)
         }
@@ -140,7 +155,10 @@ fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
         Command::Rebuild(args) => {
             rebuild::run(&configured(&Args::from(args.store.clone()))?, &args)
         }
-        Command::Verify(args) => verify::run(&configured(&Args::from(args.store.clone()))?, &args),
+        Command::Verify(args) => match &args.offline.export {
+            Some(file) => verify::offline::run(file, &args.offline, args.format),
+            None => verify::run(&configured(&Args::from(args.store.clone()))?, &args),
+        },
         Command::Users { command } => {
             let config = configured(&Args::from(command.store().clone()))?;
             users::run(config, &command)

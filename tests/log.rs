@@ -25,6 +25,8 @@ mod cqrs;
 mod erased;
 #[path = "log/evidence.rs"]
 mod evidence;
+#[path = "log/exports.rs"]
+mod exports;
 #[path = "log/identities.rs"]
 mod identities;
 #[path = "log/law.rs"]

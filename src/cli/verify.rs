@@ -1,5 +1,7 @@
 //! `rollcall verify`.
 
+pub mod offline;
+
 use std::{
     error::Error,
     io::{self, Write},
@@ -26,7 +28,7 @@ pub struct Verify {
     user: Option<String>,
     /// How to print what was found
     #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
-    format: Format,
+    pub format: Format,
     /// Mend the rows that differ
     #[arg(long)]
     repair: bool,
@@ -34,12 +36,14 @@ pub struct Verify {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     workers: Option<u32>,
     #[command(flatten)]
+    pub offline: offline::Offline,
+    #[command(flatten)]
     pub store: StoreArgs,
 }
 
 /// For people or for programs.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub enum Format {
     Text,
     Json,
 }

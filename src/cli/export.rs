@@ -1,0 +1,85 @@
+//! `rollcall export`.
+
+use std::{
+    error::Error,
+    io::{self, BufWriter},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use clap::Args as ClapArgs;
+use rollcall_events::{
+    clock::{Clock, SystemClock},
+    log::{self, ExportError, LogReader},
+};
+use rollcall_projections::rebuild::{Progress, Stage};
+use sqlx::{ConnectOptions, PgConnection};
+
+use super::{draft::Draft, progress::shown, with_log::with_log};
+use crate::config::{Config, StoreArgs};
+
+/// What is written at once.
+const BUFFER_BYTES: usize = 1024 * 1024;
+
+/// What to export, and where to.
+#[derive(ClapArgs)]
+pub struct Export {
+    /// File to write, which its owner alone can read [default: standard output]
+    file: Option<PathBuf>,
+    /// The log as of this time, like 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", conflicts_with = "with_vault")]
+    as_of: Option<DateTime<Utc>>,
+    /// Write personal data beside each event, for everybody to read
+    #[arg(long)]
+    open: bool,
+    /// Take the vault along, so that people are themselves where this is imported: keys, hashes of passwords, providers' tokens
+    #[arg(long)]
+    with_vault: bool,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// Writes the log as a file.
+///
+/// # Errors
+/// There is no database, or see [`ExportError`].
+pub fn run(config: &Config, args: &Export) -> Result<(), Box<dyn Error>> {
+    with_log(config, async |owner, log| {
+        let mut conn = owner.connect().await?;
+        let progress = Arc::new(Progress::default());
+        let total = log::head(&mut conn).await?.position.unsigned_abs();
+        progress.begin(Stage::Exporting, total);
+        let writing = write(&mut conn, &log, args, &progress);
+        let events = shown(&progress, writing).await?;
+        eprintln!("{events} events were exported.");
+        Ok(())
+    })
+}
+
+/// How many events were written.
+async fn write(
+    conn: &mut PgConnection,
+    log: &LogReader,
+    args: &Export,
+    progress: &Arc<Progress>,
+) -> Result<u64, ExportError> {
+    let wish = log::Export {
+        made_at: SystemClock.now(),
+        as_of: args.as_of,
+        open: args.open,
+        with_vault: args.with_vault,
+    };
+    let watched = Arc::clone(progress);
+    let advanced = move |events| watched.advance(events);
+    let Some(place) = &args.file else {
+        let out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout());
+        let (_, events) = log::export(conn, log, wish, out, advanced).await?;
+        return Ok(events);
+    };
+    let draft = Draft::of(place)?;
+    let out = BufWriter::with_capacity(BUFFER_BYTES, draft.file()?);
+    let (_, events) = log::export(conn, log, wish, out, advanced).await?;
+    draft.arrive()?;
+    Ok(events)
+}
