@@ -175,7 +175,8 @@ async fn root_below(conn: &mut PgConnection, head: &Head, size: u64) -> Result<H
 }
 
 async fn root_over(conn: &mut PgConnection, size: u64) -> Result<Hash, ProofError> {
-    let found = roots(conn, &[0..size]).await?;
+    let whole = 0..size;
+    let found = roots(conn, &[whole]).await?;
     Ok(found.first().copied().unwrap_or_default())
 }
 

@@ -286,7 +286,8 @@ mod tests {
             frontier.root()
         };
         for size in 1..200 {
-            let mut ranges = vec![0..size];
+            let whole = 0..size;
+            let mut ranges = vec![whole];
             for other in 0..size {
                 ranges.extend(proof::inclusion(other, size).unwrap());
                 ranges.extend(proof::consistency(other, size).unwrap());
