@@ -21,6 +21,8 @@ mod connections;
 mod crashes;
 #[path = "cli/doctor.rs"]
 mod doctor;
+#[path = "cli/evidence.rs"]
+mod evidence;
 #[path = "cli/given_database.rs"]
 mod given_database;
 #[path = "cli/history.rs"]

@@ -18,8 +18,12 @@ impl Draft {
     /// Begins a file that nobody else can read.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// It cannot be made, or there is something else in its place, such as a device: it would be replaced.
     pub fn of(place: &Path) -> io::Result<Self> {
+        if place.exists() && !place.is_file() {
+            let says = format!("{} is no file", place.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, says));
+        }
         let mut path = place.as_os_str().to_owned();
         path.push(format!(".{}.new", std::process::id()));
         let path = PathBuf::from(path);
