@@ -2,10 +2,11 @@
 //! for each test, cloned from a migrated template.
 
 use std::{
+    cell::RefCell,
     collections::hash_map::DefaultHasher,
     hash::{Hash, Hasher},
     sync::{
-        LazyLock,
+        LazyLock, Mutex,
         atomic::{AtomicU32, Ordering},
         mpsc,
     },
@@ -25,6 +26,22 @@ static TEMPLATE: OnceCell<String> = OnceCell::const_new();
 static COUNTER: AtomicU32 = AtomicU32::new(1);
 /// Each drop waits for a checkpoint, which many can share.
 const DROPS_AT_ONCE: usize = 32;
+/// Databases of tests that have ended.
+static LEFT: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+thread_local! {
+    static OF_THIS_TEST: RefCell<Databases> = RefCell::default();
+}
+
+/// Databases of the test whose thread this is: they are left when it ends.
+#[derive(Default)]
+struct Databases(Vec<String>);
+
+impl Drop for Databases {
+    fn drop(&mut self) {
+        LEFT.lock().unwrap().append(&mut self.0);
+    }
+}
 
 /// Starts the cluster on a thread that lives as long as the process: the server stops with the thread that started it.
 fn start() -> Cluster {
@@ -66,6 +83,7 @@ pub fn connect_options(role: &str, database: &str) -> PgConnectOptions {
 /// A new database with the schema; its name.
 pub async fn fresh_database() -> String {
     let template = TEMPLATE.get_or_init(template).await;
+    drop_all(take_if_many()).await;
     let name = format!(
         "test_{}_{}",
         std::process::id(),
@@ -84,7 +102,17 @@ pub async fn fresh_database() -> String {
         .await
         .unwrap();
     conn.close().await.unwrap();
+    OF_THIS_TEST.with_borrow_mut(|databases| databases.0.push(name.clone()));
     name
+}
+
+/// The disk need not hold the databases of all tests.
+fn take_if_many() -> Vec<String> {
+    let mut left = LEFT.lock().unwrap();
+    if left.len() < DROPS_AT_ONCE {
+        return Vec::new();
+    }
+    std::mem::take(&mut left)
 }
 
 /// Drops what earlier runs left, and migrates a template if there is none of today's schema.
@@ -107,9 +135,7 @@ async fn template() -> String {
         database.starts_with("test_") && !database.starts_with(&ours)
             || database.starts_with("template_") && **database != name
     });
-    stream::iter(left_over)
-        .for_each_concurrent(DROPS_AT_ONCE, |left_over| drop_database(left_over))
-        .await;
+    drop_all(left_over.cloned().collect()).await;
     if !databases.contains(&name) {
         conn.execute(format!("CREATE DATABASE {name}_new").as_str())
             .await
@@ -129,7 +155,13 @@ async fn template() -> String {
     name
 }
 
-async fn drop_database(name: &str) {
+async fn drop_all(names: Vec<String>) {
+    stream::iter(names)
+        .for_each_concurrent(DROPS_AT_ONCE, drop_database)
+        .await;
+}
+
+async fn drop_database(name: String) {
     let mut conn = connect_options(SUPERUSER, "postgres")
         .connect()
         .await
