@@ -194,10 +194,10 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
         })
 }
 
-/// A parameter is a text, so that it cannot be null; but in a query an empty one is one that is not given.
+/// A parameter is a text, so that it cannot be null; but in a query an empty one is one that is not given, if it need not be.
 fn full_parameter(written: &Value) -> Value {
     let mut parameter = written.clone();
-    if parameter["in"] == "query" {
+    if parameter["in"] == "query" && parameter["required"] != true {
         parameter["allowEmptyValue"] = json!(true);
     }
     let mut kinds = items(&written["schema"]["type"]);

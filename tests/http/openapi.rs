@@ -135,6 +135,21 @@ fn every_body_has_a_whole_example() {
 }
 
 #[test]
+fn no_success_has_a_refusal_as_its_example() {
+    let document = document();
+    for (called, operation) in operations(&document) {
+        for (status, answer) in operation["responses"].as_object().unwrap() {
+            let example = &answer["content"]["application/json"]["example"];
+            let is_refusal = example["validations"].is_array();
+            assert!(
+                !is_refusal || status.as_str() >= "400",
+                "{called}: {status}"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_reference_leads_somewhere_and_every_schema_is_used() {
     let document = document();
     let mut found = Vec::new();

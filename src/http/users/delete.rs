@@ -22,7 +22,7 @@ use crate::{
 /// Deletes a user. Who is gone already stays so.
 #[utoipa::path(delete, path = "/api/v2/users/{user}", tag = "users", operation_id = "delete_user",
     responses(
-        (status = 200, body = Notice),
+        (status = 200, body = Notice, example = json!({ "message": "User has been deleted!" })),
         (status = 400, description = "It is the last active owner."),
         (status = 403, description = "It is the caller, or not theirs to delete."),
     ))]

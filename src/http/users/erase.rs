@@ -37,7 +37,7 @@ pub struct Request {
 /// Forgets a person. Who is forgotten already stays so.
 #[utoipa::path(delete, path = "/api/v2/users/{user}/personal-data", tag = "users", operation_id = "erase_person",
     request_body = Request, responses(
-        (status = 200, body = Notice),
+        (status = 200, body = Notice, example = json!({ "message": "The person has been erased." })),
         (status = 400, description = "It is not confirmed, or it is the last active owner."),
         (status = 403, description = "It is the caller, or not theirs to do."),
         (status = 409, description = "Others were changing the user at the same moment."),

@@ -10,7 +10,10 @@ use crate::{
 
 /// Whether there is anybody.
 #[utoipa::path(get, path = "/api/v2/users/first", tag = "users", operation_id = "first_user_exists",
-    responses((status = 200, body = Notice), (status = 404, description = "There is nobody yet.")))]
+    responses(
+        (status = 200, body = Notice, example = json!({ "message": "The initial user has already been created!" })),
+        (status = 404, description = "There is nobody yet."),
+    ))]
 pub async fn first_exists(State(app): State<AppState>) -> Result<Json<Notice>, Refusal> {
     if find::any_live(&app.pool).await? {
         Ok(Json(

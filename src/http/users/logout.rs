@@ -19,7 +19,7 @@ use crate::{
 
 /// Signs out.
 #[utoipa::path(post, path = "/api/v2/users/logout", tag = "sessions", operation_id = "logout",
-    responses((status = 200, body = Notice)))]
+    responses((status = 200, body = Notice, example = json!({ "message": "Logged out!" }))))]
 pub async fn logout(State(app): State<AppState>, caller: Caller) -> Result<Response, Refusal> {
     let (headers, position) = end_session(&app, &caller).await?;
     Ok((
