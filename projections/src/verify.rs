@@ -2,7 +2,7 @@
 //!
 //! The log is folded as a rebuild folds it, and compared with every read model, row by row, all as of one snapshot: so it
 //! works beside a service that goes on. The log itself is looked at too: places without gaps, times that never run backwards,
-//! a tree that is the head's, events that can be read and opened, or whose person was erased.
+//! a tree that is the head's and its checkpoints', events that can be read and opened, or whose person was erased.
 
 mod chain;
 mod compare;
@@ -13,7 +13,7 @@ mod repair;
 use std::{fmt, sync::Arc};
 
 use rollcall_events::{
-    log::{LogError, LogReader, Part, left_behind},
+    log::{LogError, LogReader, Part, checkpoints, left_behind},
     vault::VaultError,
 };
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::{
     rebuild::{Progress, Stage, joined},
-    replay::{RULES, Reading, Rule, TableRows, fold_part, lock_out_others},
+    replay::{RULES, Reading, Rule, Share, TableRows, fold_part, lock_out_others},
 };
 use chain::{Ends, follow};
 use compare::{Differing, compare};
@@ -201,38 +201,34 @@ async fn fold(
     head: &rollcall_events::log::Head,
     progress: &Arc<Progress>,
 ) -> Result<(Verified, Vec<TableRows>), VerifyError> {
-    let parts: Vec<Part> = match wish.user {
-        Some(user) => Part::all(i64::MAX, 1)
-            .map(|part| Part {
-                stream: Some(user),
-                ..part
-            })
-            .collect(),
-        None => Part::all(i64::MAX, wish.workers.max(1)).collect(),
+    let workers = if wish.user.is_some() {
+        1
+    } else {
+        wish.workers.max(1)
     };
-    let mut folding = JoinSet::new();
     let mut links = Vec::new();
-    for part in parts {
+    let mut shares = Vec::new();
+    for share in Share::all(workers) {
         let (sender, receiver) = mpsc::channel(AHEAD);
         links.push(receiver);
-        let watched = Watched::new(sender, Arc::clone(progress));
-        let (snapshot, reading) = (snapshot.clone(), reading.clone());
-        folding.spawn(async move {
-            let mut conn = snapshot.connect().await?;
-            let rules: Vec<&'static Rule> = RULES.iter().collect();
-            Ok::<_, VerifyError>(fold_part(&mut conn, part, rules, reading, watched).await?)
-        });
+        shares.push((share, Watched::new(sender, Arc::clone(progress))));
     }
+    let mut conn = snapshot.connect().await?;
     let ends = Ends {
         head: head.clone(),
+        checkpoints: checkpoints::roots(&mut conn).await?.into(),
         is_whole: wish.user.is_none(),
     };
-    let left_behind = left_behind(&mut snapshot.connect().await?).await?;
-    let following = tokio::task::spawn_blocking(move || follow(links, &ends));
+    let left_behind = left_behind(&mut conn).await?;
+    let following = tokio::task::spawn_blocking(move || follow(links, ends));
     let mut rows: Vec<TableRows> = Vec::new();
     let mut watched = Vec::new();
-    while let Some(done) = folding.join_next().await {
-        let (part, mut seen) = joined(done)?;
+    let part = Part {
+        up_to: i64::MAX,
+        stream: wish.user,
+    };
+    let rules: Vec<&'static Rule> = RULES.iter().collect();
+    for (part, mut seen) in fold_part(&mut conn, part, &rules, reading, shares).await? {
         seen.end_chain();
         rows.resize_with(part.len(), TableRows::default);
         for (all, part) in rows.iter_mut().zip(part) {

@@ -52,6 +52,10 @@ pub async fn send(made: &Made, to: &Destination) -> Result<Place, SendError> {
 
 /// Written beside it and moved into place: whoever reads it has a whole one.
 fn write(path: &Path, note: &str) -> io::Result<()> {
+    // Something else, such as a device, would be replaced.
+    if path.exists() && !path.is_file() {
+        return Err(io::Error::other("this is no file"));
+    }
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".{}.new", std::process::id()));
     let mut file = fs::File::create(&draft)?;

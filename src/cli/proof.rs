@@ -9,15 +9,12 @@ use std::{
 
 use clap::{Args as ClapArgs, Subcommand};
 use rollcall_events::{
-    evidence::{
-        VerifierKey,
-        export::{Exported, Line},
-    },
+    evidence::export::{Exported, Line},
     log::RawEvent,
 };
 use serde::Serialize;
 
-use super::with_log::with_log;
+use super::{verify::offline::public_key, with_log::with_log};
 use crate::{
     config::{Config, StoreArgs},
     proofs::{self, Given, Proof},
@@ -119,15 +116,6 @@ pub fn verify(wish: &Verify) -> Result<(), Box<dyn Error>> {
     let proved = proofs::verify(&proof, &given)?;
     writeln!(io::stdout(), "{proved}")?;
     Ok(())
-}
-
-/// The key itself, or the file that it is in.
-pub(super) fn public_key(text: &str) -> Result<VerifierKey, Box<dyn Error>> {
-    match text.parse() {
-        Ok(key) => Ok(key),
-        Err(_) if Path::new(text).exists() => Ok(read(Path::new(text))?.parse()?),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn event(file: &Path) -> Result<RawEvent, Box<dyn Error>> {

@@ -385,3 +385,36 @@ async fn the_head_that_is_signed_is_one_even_while_others_write() {
     }
     assert_eq!(head(app.pool()).await.unwrap().position, 41);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_says_between_which_checkpoints_the_log_was_altered() {
+    let app = TestApp::start().await;
+    for name in ["ada", "bob", "cleo"] {
+        user(&app, name).await;
+        make(&app).await.unwrap();
+    }
+    assert_eq!(crate::verify::verified(&app, None, false).await.flaws, []);
+    let mut conn = forger(&app).await;
+    conn.execute("UPDATE log.events SET metadata = metadata || ' ' WHERE position = 3")
+        .await
+        .unwrap();
+    mend_head(&mut conn).await;
+    let found = crate::verify::verified(&app, None, false).await;
+    let flaws: Vec<String> = found.flaws.iter().map(ToString::to_string).collect();
+    let says = "log: event 3: the tree of all events up to here is not the one of the checkpoint \
+                that was made here: an event after 2 was altered";
+    assert_eq!(flaws, [says]);
+    // What was cut off at the end.
+    let app = TestApp::start().await;
+    user(&app, "ada").await;
+    make(&app).await.unwrap();
+    let mut conn = forger(&app).await;
+    conn.execute("DELETE FROM log.events WHERE position = 2; DELETE FROM read.users")
+        .await
+        .unwrap();
+    mend_head(&mut conn).await;
+    let found = crate::verify::verified(&app, None, false).await;
+    let flaws: Vec<String> = found.flaws.iter().map(ToString::to_string).collect();
+    let says = "log: event 1: a checkpoint was made at event 2, which is not there";
+    assert!(flaws.contains(&says.to_owned()), "{flaws:?}");
+}

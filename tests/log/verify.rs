@@ -12,7 +12,7 @@ use crate::{
     tools::{READ_MODELS, bytes_of, execute, renaming, user},
 };
 
-async fn verified(app: &TestApp, user: Option<Uuid>, repair: bool) -> Verified {
+pub async fn verified(app: &TestApp, user: Option<Uuid>, repair: bool) -> Verified {
     let wish = Wish {
         user,
         workers: 2,

@@ -84,6 +84,16 @@ pub async fn at(executor: impl PgExecutor<'_>, sizes: &[i64]) -> sqlx::Result<Ve
     .await
 }
 
+/// The positions and roots of all checkpoints, in order; but for that of an empty log, which says nothing.
+///
+/// # Errors
+/// The database fails.
+pub async fn roots(executor: impl PgExecutor<'_>) -> sqlx::Result<Vec<(i64, Vec<u8>)>> {
+    sqlx::query_as("SELECT size, root FROM log.checkpoints WHERE size > 0 ORDER BY size")
+        .fetch_all(executor)
+        .await
+}
+
 /// Makes a checkpoint of the log of this name as it is now. If nothing has happened since the newest, or if that was
 /// made after `since`, there is no new one: the newest is given.
 ///

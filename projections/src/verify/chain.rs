@@ -31,32 +31,31 @@ impl Link {
 /// Where the chain should end.
 pub(super) struct Ends {
     pub head: Head,
+    /// The positions of the checkpoints that were made on the way, and the roots of the tree there, in order.
+    pub checkpoints: VecDeque<(i64, Vec<u8>)>,
     /// Whether all events are in it.
     pub is_whole: bool,
 }
 
-/// Follows the chain, which comes in parts, each in order. Says how many events there were, and what is wrong.
-pub(super) fn follow(mut parts: Vec<mpsc::Receiver<Vec<Link>>>, ends: &Ends) -> (u64, Vec<Flaw>) {
-    let mut waiting: Vec<VecDeque<Link>> = parts.iter().map(|_| VecDeque::new()).collect();
+/// Follows the chain. Everybody who has a share of it sends one piece after the other, each of the same events, though perhaps
+/// none of them. Says how many events there were, and what is wrong.
+pub(super) fn follow(
+    mut shares: Vec<mpsc::Receiver<Vec<Link>>>,
+    mut ends: Ends,
+) -> (u64, Vec<Flaw>) {
     let mut chain = Chain::default();
     loop {
-        for (part, waiting) in parts.iter_mut().zip(&mut waiting) {
-            while waiting.is_empty()
-                && let Some(links) = part.blocking_recv()
-            {
-                waiting.extend(links);
-            }
+        let received = shares.iter_mut().filter_map(mpsc::Receiver::blocking_recv);
+        let pieces: Vec<Vec<Link>> = received.collect();
+        if pieces.is_empty() {
+            return chain.end(&ends);
         }
-        let next = waiting
-            .iter_mut()
-            .filter(|part| !part.is_empty())
-            .min_by_key(|part| part.front().map(|link| link.position));
-        match next.and_then(VecDeque::pop_front) {
-            Some(link) => chain.add(&link, ends),
-            None => break,
+        let mut links: Vec<Link> = pieces.into_iter().flatten().collect();
+        links.sort_unstable_by_key(|link| link.position);
+        for link in links {
+            chain.add(&link, &mut ends);
         }
     }
-    chain.end(ends)
 }
 
 #[derive(Default)]
@@ -65,11 +64,13 @@ struct Chain {
     position: i64,
     recorded_at: Option<DateTime<Utc>>,
     frontier: Frontier,
+    /// The last checkpoint whose tree this is.
+    vouched: i64,
     flaws: Vec<Flaw>,
 }
 
 impl Chain {
-    fn add(&mut self, link: &Link, ends: &Ends) {
+    fn add(&mut self, link: &Link, ends: &mut Ends) {
         self.count += 1;
         if ends.is_whole {
             if link.position != self.position + 1 && self.flaws.len() < GAPS_TOLD {
@@ -77,6 +78,7 @@ impl Chain {
                 self.tell(link.position, says);
             }
             self.frontier.push(link.leaf);
+            self.compare(link.position, &mut ends.checkpoints);
         }
         if self
             .recorded_at
@@ -91,11 +93,32 @@ impl Chain {
         self.recorded_at = Some(link.recorded_at);
     }
 
+    /// Compares the tree with the checkpoint that was made here, if there is one. Once they have parted they stay so.
+    fn compare(&mut self, position: i64, checkpoints: &mut VecDeque<(i64, Vec<u8>)>) {
+        let Some((_, root)) = checkpoints.pop_front_if(|(size, _)| *size <= position) else {
+            return;
+        };
+        if self.frontier.root()[..] == root {
+            self.vouched = position;
+            return;
+        }
+        checkpoints.clear();
+        let says = format!(
+            "the tree of all events up to here is not the one of the checkpoint that was made here: an event after {} was altered",
+            self.vouched
+        );
+        self.tell(position, says);
+    }
+
     fn end(mut self, ends: &Ends) -> (u64, Vec<Flaw>) {
         let Head {
             position, frontier, ..
         } = &ends.head;
         if ends.is_whole {
+            if let Some((size, _)) = ends.checkpoints.back() {
+                let says = format!("a checkpoint was made at event {size}, which is not there");
+                self.tell(self.position, says);
+            }
             if self.position != *position {
                 let says = format!("the head of the log says that event {position} is the last");
                 self.tell(self.position, says);
