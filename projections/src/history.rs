@@ -10,5 +10,5 @@ mod sessions;
 
 pub use list::{PastList, unknown_of_the_past};
 pub use moment::{Moment, NotYet, Then, is_past, user_at};
-pub use page::{Entry, Order, Page, PageRequest, page};
+pub use page::{Entry, Order, Page, PageRequest, actor_named, page};
 pub use sessions::{FormerSession, SessionEnd, sessions_at};

@@ -6,7 +6,6 @@
 mod apply;
 pub mod find;
 pub mod list;
-mod past;
 mod replayed;
 mod row;
 pub mod search;

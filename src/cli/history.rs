@@ -7,9 +7,10 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use clap::Args as ClapArgs;
+use rollcall_events::Actor;
 use rollcall_projections::{
     audit::people,
-    history::{Entry, Moment, Order, PageRequest, is_past, page, user_at},
+    history::{Entry, Moment, Order, PageRequest, actor_named, is_past, page, user_at},
     users::FoundUser,
 };
 use serde_json::Value;
@@ -48,6 +49,15 @@ pub struct History {
     /// Only events of these types, such as `ProfileChanged`
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     kind: Vec<String>,
+    /// Only what this actor did: a user's id, `anonymous`, `operator` or `system`
+    #[arg(long, value_name = "ACTOR", value_parser = actor_wanted)]
+    actor: Option<Actor>,
+    /// Only from this time on
+    #[arg(long, value_name = "TIME")]
+    from: Option<DateTime<Utc>>,
+    /// Only before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<DateTime<Utc>>,
     /// For people, or for programs
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     format: Format,
@@ -117,9 +127,9 @@ async fn print_events(app: &App, user: Uuid, wish: &History) -> Result<(), Box<d
         order: wish.order(),
         after: None,
         kinds: wish.kind.clone(),
-        actor: None,
-        from: None,
-        until: None,
+        actor: wish.actor,
+        from: wish.from,
+        until: wish.until,
         limit: PAGE,
     };
     loop {
@@ -141,6 +151,11 @@ async fn print_events(app: &App, user: Uuid, wish: &History) -> Result<(), Box<d
             }
         }
     }
+}
+
+fn actor_wanted(text: &str) -> Result<Actor, String> {
+    let known = "must be a user's id, \"anonymous\", \"operator\" or \"system\"";
+    actor_named(text).ok_or_else(|| known.to_owned())
 }
 
 fn actor(entry: &Entry) -> Option<Uuid> {

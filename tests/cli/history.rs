@@ -21,6 +21,15 @@ fn succeeded(said: Said) -> String {
     said.out
 }
 
+fn id_of_grace(folder: &Folder) -> String {
+    let then = succeeded(history(
+        folder,
+        &["grace", "--version", "1", "--format", "json"],
+    ));
+    let then: Value = serde_json::from_str(&then).unwrap();
+    then["id"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn the_console_tells_what_happened_and_how_somebody_was() {
     let folder = Folder::new();
@@ -50,6 +59,23 @@ fn the_console_tells_what_happened_and_how_somebody_was() {
     assert_eq!(newest.last().unwrap()["kind"], "UserCreated");
     let created = succeeded(history(&folder, &["grace", "--kind", "UserCreated"]));
     assert!(!created.contains("SessionStarted"), "{created}");
+
+    let id = id_of_grace(&folder);
+    let own = succeeded(history(&folder, &["grace", "--actor", &id]));
+    assert!(own.contains("began a session"), "{own}");
+    assert!(!own.contains("created the user"), "{own}");
+    let early = succeeded(history(
+        &folder,
+        &["grace", "--until", "2020-01-01T00:00:00Z"],
+    ));
+    assert_eq!(early, "");
+    let all = succeeded(history(
+        &folder,
+        &["grace", "--from", "2020-01-01T00:00:00Z"],
+    ));
+    assert_eq!(all, told);
+    let nobody = history(&folder, &["grace", "--actor", "grace"]);
+    assert_eq!(nobody.status, Some(2), "{nobody:?}");
 
     let then = succeeded(history(
         &folder,

@@ -1,11 +1,12 @@
 //! What happened to a user, and how users were.
 
+use axum::http::Method;
 use chrono::TimeDelta;
 use rollcall_events::user::{Role, UserCommand};
 use serde_json::{Value, json};
 
 use crate::{
-    given::{ME, USERS, assert_refused, member, text, with_role, wrong_fields},
+    given::{LOGIN, ME, USERS, assert_refused, member, text, with_role, wrong_fields},
     support::{
         TestApp,
         client::{Answer, Client},
@@ -145,6 +146,59 @@ async fn a_history_is_filtered_by_kind_actor_and_time() {
 }
 
 #[tokio::test]
+async fn a_history_tells_of_refused_sign_ins_too() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let (id, bob) = member(&app, &owner, "bob").await;
+    app.pass(TimeDelta::minutes(1));
+    let wrong = json!({ "email": "Bob@example.com", "password": "not the password" });
+    let refused = app.anonymous().post(LOGIN, &wrong).await;
+    assert_eq!(refused.status, 401, "{refused:?}");
+    let other = json!({ "email": "ada@example.com", "password": "not the password" });
+    assert_eq!(app.anonymous().post(LOGIN, &other).await.status, 401);
+    app.pass(TimeDelta::minutes(1));
+    rename(&owner, "bob", "robert").await;
+
+    let told = entries(&owner, id, "").await;
+    let expected = [
+        "ProfileChanged",
+        "AttemptRefused",
+        "SessionStarted",
+        "UserCreated",
+    ];
+    assert_eq!(kinds(&told), expected);
+    let refused = &told[1];
+    assert_eq!(text_of(refused, "actor"), "anonymous");
+    assert_eq!(text_of(refused, "ip"), "127.0.0.1");
+    assert_eq!(
+        text_of(refused, "description"),
+        "tried to sign in, and was refused"
+    );
+    assert_eq!(refused["additional_fields"]["times"], 1);
+    assert_eq!(
+        (&refused["version"], &refused["diff"]),
+        (&json!(0), &json!({}))
+    );
+    // Before and after are those of the user, whatever stands between.
+    assert_eq!(told[0]["diff"]["username"]["old"], "bob");
+    let own = entries(&bob, "me", "kind=AttemptRefused").await;
+    assert_eq!(own, [refused.clone()]);
+    let oldest = entries(&owner, id, "order=oldest&actor=anonymous").await;
+    assert_eq!(kinds(&oldest), ["AttemptRefused"]);
+    let after = text_of(&told[0], "id");
+    let page = entries(&owner, id, &format!("limit=1&after_id={after}")).await;
+    assert_eq!(kinds(&page), ["AttemptRefused"]);
+
+    // It goes with the person.
+    let path = format!("{USERS}/{id}/personal-data");
+    let confirm = serde_json::to_vec(&json!({ "confirm": id })).unwrap();
+    let erased = owner.send(Method::DELETE, &path, &[], confirm).await;
+    assert_eq!(erased.status, 200, "{erased:?}");
+    let blank = entries(&owner, id, "kind=AttemptRefused").await;
+    assert_eq!(text_of(&blank[0], "ip"), "");
+}
+
+#[tokio::test]
 async fn oneself_auditors_and_owners_read_a_history_and_nobody_else() {
     let app = TestApp::start().await;
     let owner = app.owner().await;
@@ -200,9 +254,7 @@ async fn the_history_of_a_deleted_user_is_read_by_id_and_that_of_an_erased_perso
 
     let path = format!("{USERS}/{id}/personal-data");
     let confirm = serde_json::to_vec(&json!({ "confirm": id })).unwrap();
-    let erased = owner
-        .send(axum::http::Method::DELETE, &path, &[], confirm)
-        .await;
+    let erased = owner.send(Method::DELETE, &path, &[], confirm).await;
     assert_eq!(erased.status, 200, "{erased:?}");
     let blank = entries(&owner, id, "").await;
     assert_eq!(blank.len(), told.len() + 1);

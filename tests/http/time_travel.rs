@@ -455,6 +455,33 @@ async fn the_sessions_and_tokens_of_a_moment_are_told_with_how_they_were_made_an
 }
 
 #[tokio::test]
+async fn what_was_done_by_a_session_is_its_use_even_when_nothing_else_is_known_of_it() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let id = owner.get(ME).await.json["id"].clone();
+    let id = id.as_str().unwrap();
+    app.pass(TimeDelta::hours(23));
+    app.user(&owner, "bob").await;
+    let done = now(&app);
+    app.pass(TimeDelta::minutes(30));
+    let another = app.sign_in("ada@example.com").await;
+    let key = owner.token().split_once('-').unwrap().0;
+    let ended = another.delete(&format!("{ME}/keys/{key}")).await;
+    assert_eq!(ended.status, 204, "{ended:?}");
+    rollcall_projections::tidy_up_activity(app.pool())
+        .await
+        .unwrap();
+    let told = another
+        .get(&format!("{USERS}/{id}/sessions?at={done}"))
+        .await;
+    let session = &told.json["sessions"][0];
+    assert_eq!(session["id"], key);
+    assert_eq!(session["is_certain"], true, "{told:?}");
+    assert_eq!(session["last_used"], "2026-01-02T11:00:00Z");
+    assert_eq!(session["end_reason"], "revoked");
+}
+
+#[tokio::test]
 async fn a_session_that_may_have_slid_is_told_as_uncertain_until_its_use_is_known() {
     let app = TestApp::start().await;
     let owner = app.owner().await;

@@ -54,7 +54,7 @@ impl Kind {
     }
 
     /// The number in tables.
-    pub(super) fn number(self) -> i16 {
+    pub(crate) fn number(self) -> i16 {
         (self.resource_type.number() * 32 + self.action.number()) * 2 + i16::from(self.is_refused)
     }
 }

@@ -1,15 +1,17 @@
-//! A user's events, page by page, each with the user before and after it.
+//! What happened to a user, page by page: their events, each with the user before and after it, and the sign-ins that were
+//! refused, which are of no stream of theirs.
 
 use chrono::{DateTime, Utc};
 use rollcall_events::{
-    Recorded,
+    Actor, Recorded,
+    attempt::{Action, ResourceType},
     log::{LogError, LogReader, RawEvent},
 };
 use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
 
 use super::moment::rows_up_to;
-use crate::users::UserRow;
+use crate::{audit::Kind, users::UserRow};
 
 /// Which part of a user's history to read.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,8 +24,8 @@ pub struct PageRequest {
     pub after: Option<i64>,
     /// Events of these types; of any, if there are none.
     pub kinds: Vec<String>,
-    /// By this actor, as the log names them.
-    pub actor: Option<String>,
+    /// By this actor.
+    pub actor: Option<Actor>,
     /// From then on.
     pub from: Option<DateTime<Utc>>,
     /// Before then.
@@ -41,6 +43,15 @@ pub enum Order {
     NewestFirst,
 }
 
+/// The actor as the log names them: `anonymous`, `operator`, `system`, `user:<id>`, or the bare id.
+#[must_use]
+pub fn actor_named(text: &str) -> Option<Actor> {
+    match Uuid::parse_str(text) {
+        Ok(id) => Some(Actor::User(id)),
+        Err(_) => text.parse().ok(),
+    }
+}
+
 /// A part of a user's history.
 #[derive(Debug)]
 pub struct Page {
@@ -50,7 +61,7 @@ pub struct Page {
     pub count: i64,
 }
 
-/// An event of a user.
+/// An event of a user, or a refused sign-in.
 #[derive(Debug)]
 pub struct Entry {
     /// The event, opened as far as there are keys.
@@ -75,14 +86,18 @@ struct Counted {
 pub async fn page(log: &LogReader, request: &PageRequest) -> Result<Page, LogError> {
     let found = events(log.pool(), request).await?;
     let count = found.first().map_or(0, |first| first.count);
-    let last = found.iter().map(|counted| counted.event.version).max();
     let events = found.into_iter().map(|counted| counted.event).collect();
     let events = log.open(events).await?;
-    let rows = match last {
+    let is_own = |event: &Recorded| event.stream == request.user;
+    let own = events.iter().filter(|event| is_own(event));
+    let rows = match own.map(|event| event.version).max() {
         Some(last) => rows_up_to(log, request.user, last).await?,
         None => Vec::new(),
     };
-    let entries = events.into_iter().map(|recorded| entry(recorded, &rows));
+    let entries = events.into_iter().map(|event| {
+        let rows = if is_own(&event) { &rows[..] } else { &[] };
+        entry(event, rows)
+    });
     Ok(Page {
         entries: entries.collect(),
         count,
@@ -105,11 +120,20 @@ async fn events(
     request: &PageRequest,
 ) -> sqlx::Result<Vec<Counted>> {
     sqlx::query_as(
-        "WITH matching AS NOT MATERIALIZED (
+        "WITH theirs AS NOT MATERIALIZED (
              SELECT *
                FROM log.events
               WHERE aggregate_id = $1
-                AND ($2::text[] IS NULL OR event_type = ANY ($2))
+              UNION ALL
+             SELECT events.*
+               FROM read.audit
+               JOIN log.events ON events.position = audit.position
+              WHERE audit.user_id = $1 AND audit.kind = $9
+         )
+         , matching AS NOT MATERIALIZED (
+             SELECT *
+               FROM theirs
+              WHERE ($2::text[] IS NULL OR event_type = ANY ($2))
                 AND ($3::text IS NULL OR convert_from(metadata, 'UTF8')::json ->> 'actor' = $3)
                 AND ($4::timestamptz IS NULL OR recorded_at >= $4)
                 AND ($5::timestamptz IS NULL OR recorded_at < $5)
@@ -127,17 +151,18 @@ async fn events(
            FROM matching
           WHERE $7::bigint IS NULL
              OR CASE WHEN $6::boolean THEN position < $7 ELSE position > $7 END
-          ORDER BY CASE WHEN $6::boolean THEN -version ELSE version END
+          ORDER BY CASE WHEN $6::boolean THEN -position ELSE position END
           LIMIT $8::bigint",
     )
     .bind(request.user)
     .bind(Some(&request.kinds).filter(|kinds| !kinds.is_empty()))
-    .bind(request.actor.as_deref())
+    .bind(request.actor.map(|actor| actor.to_string()))
     .bind(request.from)
     .bind(request.until)
     .bind(request.order == Order::NewestFirst)
     .bind(request.after)
     .bind(i64::from(request.limit))
+    .bind(Kind::refused(Action::Login, ResourceType::ApiKey).number())
     .fetch_all(executor)
     .await
 }

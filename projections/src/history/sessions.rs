@@ -13,6 +13,9 @@ use uuid::Uuid;
 
 use super::Moment;
 
+/// What a user did is looked through for the use of sessions, but no more than this.
+const LATEST: i64 = 100_000;
+
 /// A session or token that was, or may have been, good at a moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FormerSession {
@@ -87,10 +90,9 @@ pub async fn sessions_at(
     let events = log.open(events(log.pool(), user).await?).await?;
     let mut sessions = fold(&events, moment);
     let ids: Vec<&str> = sessions.keys().map(|id| id.0.as_str()).collect();
-    let last_uses = last_uses(log.pool(), &ids).await?;
+    let last_uses = last_uses(log.pool(), user, &ids).await?;
     for (id, session) in &mut sessions {
-        let noted = last_uses.get(id).copied();
-        session.last_used = session.last_used.max(noted);
+        session.last_used = last_uses.get(id).copied();
     }
     let mut good: Vec<FormerSession> = sessions
         .into_values()
@@ -143,7 +145,6 @@ fn fold(events: &[Recorded], moment: Moment) -> BTreeMap<SessionId, FormerSessio
             Moment::Version(version) => recorded.version > version,
             Moment::Position(position) => recorded.position > position,
         };
-        note_use(&mut sessions, recorded);
         if let Event::User(event) = &recorded.event {
             if is_later {
                 end(&mut sessions, recorded, event, |session, end| {
@@ -157,16 +158,6 @@ fn fold(events: &[Recorded], moment: Moment) -> BTreeMap<SessionId, FormerSessio
         }
     }
     sessions
-}
-
-/// Who did something by a session used it.
-fn note_use(sessions: &mut BTreeMap<SessionId, FormerSession>, recorded: &Recorded) {
-    let by = recorded.metadata.authentication.as_deref();
-    let by = by.and_then(|by| by.strip_prefix("session:"));
-    let by = by.map(|id| SessionId(id.to_owned()));
-    if let Some(session) = by.and_then(|id| sessions.get_mut(&id)) {
-        session.last_used = session.last_used.max(Some(recorded.recorded_at));
-    }
 }
 
 fn begin(
@@ -224,7 +215,7 @@ fn end(
     }
 }
 
-/// All events of a user: each may tell of the use of a session.
+/// All events of a user that begin or end sessions.
 async fn events(executor: impl PgExecutor<'_>, user: Uuid) -> sqlx::Result<Vec<RawEvent>> {
     sqlx::query_as(
         "SELECT position
@@ -238,6 +229,8 @@ async fn events(executor: impl PgExecutor<'_>, user: Uuid) -> sqlx::Result<Vec<R
               , recorded_at
            FROM log.events
           WHERE aggregate_id = $1
+            AND event_type IN ('SessionStarted', 'SessionShortened', 'SessionEnded', 'SessionsExpired'
+                             , 'PasswordChanged', 'LoginTypeChanged', 'UserDeleted', 'UserErased')
           ORDER BY version",
     )
     .bind(user)
@@ -245,15 +238,40 @@ async fn events(executor: impl PgExecutor<'_>, user: Uuid) -> sqlx::Result<Vec<R
     .await
 }
 
-/// When sessions that are still there were last used.
+/// When sessions were last used: as it was noted of those that are still there; and when something was done, or tried, by
+/// them, of the latest that the user did.
 async fn last_uses(
     executor: impl PgExecutor<'_>,
+    user: Uuid,
     ids: &[&str],
 ) -> sqlx::Result<HashMap<SessionId, DateTime<Utc>>> {
     let uses: Vec<(String, DateTime<Utc>)> = sqlx::query_as(
-        "SELECT session_id, last_used FROM live.session_activity WHERE session_id = ANY ($1)",
+        "WITH done AS (
+             SELECT position
+               FROM read.audit
+              WHERE user_id = $1
+              ORDER BY position DESC
+              LIMIT $3
+         )
+         , uses (session_id, at) AS (
+             SELECT session_id, last_used
+               FROM live.session_activity
+              UNION ALL
+             SELECT substr(by, length('session:') + 1), recorded_at
+               FROM (SELECT convert_from(events.metadata, 'UTF8')::json ->> 'authentication' AS by
+                          , events.recorded_at
+                       FROM done
+                       JOIN log.events ON events.position = done.position) AS acts
+              WHERE by LIKE 'session:%'
+         )
+         SELECT session_id, max(at)
+           FROM uses
+          WHERE session_id = ANY ($2)
+          GROUP BY session_id",
     )
+    .bind(user)
     .bind(ids)
+    .bind(LATEST)
     .fetch_all(executor)
     .await?;
     let uses = uses.into_iter();

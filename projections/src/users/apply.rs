@@ -8,7 +8,7 @@ use rollcall_events::{
 };
 use uuid::Uuid;
 
-use super::{RoleAt, UserRow, past::PastUser};
+use super::{RoleAt, UserRow, row::PastUser};
 
 /// The rows that a batch touches: as they were, and as they have become; and what they were in between.
 #[derive(Debug, Default)]

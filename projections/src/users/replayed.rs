@@ -1,6 +1,6 @@
 //! The rows of `read.users` and `read.past_users`, made from the log alone.
 
-use super::{RoleAt, UserRow, Users, apply::UserRows, past::PastUser};
+use super::{RoleAt, UserRow, Users, apply::UserRows, row::PastUser};
 use crate::replay::{DecidedBy, Kind, Replayed, Table, TableRows, Texts, Tuple};
 
 impl Replayed for Users {

@@ -44,6 +44,15 @@ pub struct UserRow {
     pub position: i64,
 }
 
+/// How a user was until an event changed that. Who was gone is in no list, and has no row in `read.past_users`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastUser {
+    /// The user, since the event of `row.position`.
+    pub row: UserRow,
+    /// The position of the event that changed them.
+    pub until: i64,
+}
+
 /// A role in an organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoleAt {

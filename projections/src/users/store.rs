@@ -1,10 +1,10 @@
-//! The rows of `read.users`, read to be changed and written back.
+//! The rows of `read.users`, read to be changed and written back; what they were goes to `read.past_users`.
 
 use rollcall_events::user::Role;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{RoleAt, UserRow, apply::UserRows, past};
+use super::{RoleAt, UserRow, apply::UserRows};
 use crate::columns::{column, joined};
 
 pub(super) async fn read(conn: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Result<UserRows> {
@@ -45,9 +45,12 @@ pub(super) async fn write(conn: &mut PgConnection, rows: &UserRows) -> sqlx::Res
     if !passed_on.is_empty() {
         let_go(conn, passed_on).await?;
     }
-    upsert(conn, &changed).await?;
-    past::write(conn, rows.past()).await?;
-    past::forget(conn, rows.erased()).await
+    let now = changed.into_iter().map(|row| (row, None));
+    let past = rows.past().iter();
+    let past = past.map(|past| (&past.row, Some(past.until)));
+    let (all, until): (Vec<&UserRow>, Vec<Option<i64>>) = now.chain(past).unzip();
+    upsert(conn, &all, until).await?;
+    forget(conn, rows.erased()).await
 }
 
 /// Within a batch a name can pass from one user to another, even back and forth. The unique indexes look after every
@@ -65,9 +68,89 @@ async fn let_go(conn: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Result<()> {
     Ok(())
 }
 
-async fn upsert(conn: &mut PgConnection, rows: &[&UserRow]) -> sqlx::Result<()> {
+/// Those who are, and, until which position, those who were. One statement, because it is made under the lock on the head of
+/// the log.
+async fn upsert(
+    conn: &mut PgConnection,
+    rows: &[&UserRow],
+    until: Vec<Option<i64>>,
+) -> sqlx::Result<()> {
     sqlx::query(
-        "INSERT INTO read.users
+        "WITH rows AS (
+             SELECT id
+                  , version
+                  , username
+                  , username_key
+                  , email
+                  , email_key
+                  , name
+                  , name_key
+                  , avatar_url
+                  , status
+                  , login_type
+                  , string_to_array(roles, ',') AS roles
+                  , string_to_array(organization_ids, ',')::uuid[] AS organization_ids
+                  , string_to_array(organization_roles, ',') AS organization_roles
+                  , created_at
+                  , updated_at
+                  , deleted_at
+                  , position
+                  , until
+               FROM UNNEST
+                  ( $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[]
+                  , $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]
+                  , $14::text[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[], $18::bigint[]
+                  , $19::bigint[]
+                  ) AS rows
+                  ( id, version, username, username_key, email, email_key
+                  , name, name_key, avatar_url, status, login_type, roles, organization_ids
+                  , organization_roles, created_at, updated_at, deleted_at, position
+                  , until
+                  )
+         )
+         , past AS (
+             INSERT INTO read.past_users
+                  ( id
+                  , since
+                  , until
+                  , version
+                  , username
+                  , username_key
+                  , email
+                  , email_key
+                  , name
+                  , name_key
+                  , avatar_url
+                  , status
+                  , login_type
+                  , roles
+                  , organization_ids
+                  , organization_roles
+                  , created_at
+                  , updated_at
+                  )
+             SELECT id
+                  , position
+                  , until
+                  , version
+                  , username
+                  , username_key
+                  , email
+                  , email_key
+                  , name
+                  , name_key
+                  , avatar_url
+                  , status
+                  , login_type
+                  , roles
+                  , organization_ids
+                  , organization_roles
+                  , created_at
+                  , updated_at
+               FROM rows
+              WHERE until IS NOT NULL
+         )
+         INSERT INTO read.users
               ( id
               , version
               , username
@@ -98,22 +181,15 @@ async fn upsert(conn: &mut PgConnection, rows: &[&UserRow]) -> sqlx::Result<()> 
               , avatar_url
               , status
               , login_type
-              , string_to_array(roles, ',')
-              , string_to_array(organization_ids, ',')::uuid[]
-              , string_to_array(organization_roles, ',')
+              , roles
+              , organization_ids
+              , organization_roles
               , created_at
               , updated_at
               , deleted_at
               , position
-           FROM UNNEST
-              ( $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[]
-              , $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]
-              , $14::text[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[], $18::bigint[]
-              ) AS changed
-              ( id, version, username, username_key, email, email_key
-              , name, name_key, avatar_url, status, login_type, roles, organization_ids
-              , organization_roles, created_at, updated_at, deleted_at, position
-              )
+           FROM rows
+          WHERE until IS NULL
              ON CONFLICT (id) DO UPDATE
             SET version = excluded.version
               , username = excluded.username
@@ -157,6 +233,29 @@ async fn upsert(conn: &mut PgConnection, rows: &[&UserRow]) -> sqlx::Result<()> 
     .bind(column(rows, |row| row.updated_at))
     .bind(column(rows, |row| row.deleted_at))
     .bind(column(rows, |row| row.position))
+    .bind(until)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Who was erased is blank in the past, too.
+async fn forget(conn: &mut PgConnection, erased: &[Uuid]) -> sqlx::Result<()> {
+    if erased.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE read.past_users
+            SET username = NULL
+              , username_key = NULL
+              , email = NULL
+              , email_key = NULL
+              , name = NULL
+              , name_key = NULL
+              , avatar_url = NULL
+          WHERE id = ANY ($1)",
+    )
+    .bind(erased)
     .execute(conn)
     .await?;
     Ok(())

@@ -9,7 +9,7 @@ use axum::{
 use rollcall_events::Actor;
 use rollcall_projections::{
     audit::{Place, people},
-    history::{Entry, Order, PageRequest, page},
+    history::{Entry, Order, PageRequest, actor_named, page},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -44,14 +44,14 @@ pub struct Answer {
     count: i64,
 }
 
-/// All that ever happened to a user.
+/// All that ever happened to a user, and the sign-ins that were refused.
 ///
 /// One's own, or with the right to see anybody's; of a deleted user by the id. Of an erased person it tells what happened,
 /// and nothing that belonged to them. Where somebody else's request came from is told to whoever may read the audit log.
 #[utoipa::path(get, path = "/api/v2/users/{user}/history", tag = "audit", operation_id = "user_history",
     params(
         ("order" = Option<String>, Query, pattern = "^(newest|oldest)$", example = "newest", description = "`newest` first, as without it, or `oldest`."),
-        ("after_id" = Option<Uuid>, Query, description = "What comes after this entry, in that order."),
+        ("after_id" = Option<Uuid>, Query, example = "00649add-4493-8000-8000-000000000007", description = "What comes after this entry, in that order."),
         ("limit" = Option<i32>, Query, minimum = 0, maximum = 1000, example = 25, description = "At most so many. 0: 100."),
         ("kind" = Option<String>, Query, example = "UserCreated,RolesAssigned", description = "Only events of these types."),
         ("actor" = Option<String>, Query,
@@ -78,10 +78,12 @@ pub async fn history(
     let seen = actors.filter(|actor| caller.may(Action::Read, &Object::user(*actor)));
     let names = people::by_ids(&app.pool, &seen.collect::<Vec<_>>()).await?;
     let sees_origins = caller.may(Action::Read, &Object::audit_log());
-    let me = Actor::User(caller.user().row.id);
+    let me = caller.user().row.id;
+    // Who tries to sign in is nobody. Where that was is the business of whom they said they were.
+    let is_own = |actor| actor == Actor::User(me) || (me == user && actor == Actor::Anonymous);
     let entries = page.entries.iter().map(|entry| {
         let view = EntryView::new(entry, &names);
-        if sees_origins || actor(entry) == me {
+        if sees_origins || is_own(actor(entry)) {
             view
         } else {
             view.without_origin()
@@ -152,22 +154,18 @@ fn kinds(parameters: &mut Parameters) -> Vec<String> {
         .collect()
 }
 
-/// As the log names them. A bare id is a user's.
-fn actor_wanted(parameters: &mut Parameters) -> Option<String> {
+fn actor_wanted(parameters: &mut Parameters) -> Option<Actor> {
     let text = parameters.text("actor");
     if text.is_empty() {
         return None;
     }
-    let actor = match Uuid::parse_str(&text) {
-        Ok(id) => Some(Actor::User(id)),
-        Err(_) => text.parse().ok(),
-    };
+    let actor = actor_named(&text);
     if actor.is_none() {
         let detail =
             "Query param \"actor\" must be a user's id, \"anonymous\", \"operator\" or \"system\"";
         parameters.refuse("actor", detail.to_owned());
     }
-    actor.map(|actor| actor.to_string())
+    actor
 }
 
 fn limit(parameters: &mut Parameters) -> u32 {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rollcall_events::{
     Event, Recorded,
+    attempt::AttemptEvent,
     user::{LoginType, UserEvent},
 };
 use rollcall_projections::{audit::Place, history::Entry, users::FoundUser};
@@ -30,7 +31,7 @@ pub struct EntryView {
     /// The event's place in the log.
     #[schema(example = 7)]
     pub position: i64,
-    /// Its place among the user's.
+    /// Its place among the user's; 0 for a sign-in that was refused, which is none of theirs.
     #[schema(example = 1)]
     pub version: i64,
     /// When it was recorded.
@@ -92,7 +93,11 @@ impl EntryView {
         Self {
             id: place.id(),
             position: *position,
-            version: *version,
+            version: if matches!(event, Event::User(_)) {
+                *version
+            } else {
+                0
+            },
             time: Timestamp(*recorded_at),
             kind: event.event_type(),
             description: description(event),
@@ -124,8 +129,13 @@ impl EntryView {
 
 /// What was done, as it goes on after a name.
 fn description(event: &Event) -> &'static str {
-    let Event::User(event) = event else {
-        return "";
+    let event = match event {
+        Event::User(event) => event,
+        Event::Attempt(AttemptEvent::AttemptsNotListed { .. }) => {
+            return "tried to sign in, more often than is listed, and was refused";
+        }
+        Event::Attempt(_) => return "tried to sign in, and was refused",
+        Event::Organization(_) => return "",
     };
     match event {
         UserEvent::UserCreated { .. } => "created the user",
