@@ -21,7 +21,7 @@ mod subscribe;
 mod tree;
 mod upcast;
 
-pub use append::{Appender, ImportError, Inline, import, left_behind};
+pub use append::{Appender, ImportError, Importing, Inline, import, left_behind};
 pub use batch::{Outcome, State, Submission, Verdict};
 pub use bell::Bell;
 pub use codec::{DecodeError, RawEvent};
@@ -34,7 +34,7 @@ pub(crate) use merkle::leaf;
 pub use merkle::{Frontier, Hash, InvalidFrontier};
 pub use proofs::ProofError;
 pub use read::{LogError, LogReader};
-pub use scan::{Part, scan};
+pub use scan::{Part, scan, stream_of};
 pub use store::{Context, Loaded, Store};
 pub use subscribe::Subscription;
 pub use upcast::Upcasters;

@@ -13,7 +13,7 @@ use clap::Args as ClapArgs;
 use rollcall_events::{
     clock::{Clock, SystemClock},
     evidence::export::{Header, Reader},
-    log::{ImportError, import},
+    log::{ImportError, Importing, import},
     vault::VaultError,
 };
 use rollcall_projections::{
@@ -57,15 +57,21 @@ pub fn run(config: &Config, args: &Import) -> Result<(), Box<dyn Error>> {
         let mut conn = owner.connect().await?;
         let progress = Arc::new(Progress::default());
         progress.begin(Stage::Importing, header.events);
-        let watched = Arc::clone(&progress);
-        let importing = import(
-            &mut conn,
-            &log,
-            export,
-            &InlineProjections,
-            SystemClock.now(),
-            move |events| watched.advance(events),
-        );
+        let (watched, total) = (Arc::clone(&progress), header.events);
+        let advanced = move |importing| match importing {
+            Importing::Read(events) => watched.advance(events),
+            Importing::Projected(events) => {
+                if watched
+                    .now()
+                    .is_some_and(|now| now.stage == Stage::Importing)
+                {
+                    watched.begin(Stage::Projecting, total);
+                }
+                watched.advance(events);
+            }
+        };
+        let now = SystemClock.now();
+        let importing = import(&mut conn, &log, export, &InlineProjections, now, advanced);
         let head = shown(&progress, importing).await?;
         let root = STANDARD.encode(head.frontier.root());
         println!(

@@ -26,7 +26,7 @@ use crate::{
     vault,
 };
 
-pub use import::{ImportError, import, left_behind};
+pub use import::{ImportError, Importing, import, left_behind};
 
 /// Commands in one transaction, at most: bounds how long the head stays locked.
 const MAX_BATCH: usize = 512;

@@ -30,8 +30,10 @@ pub enum Stage {
     Repairing,
     /// Writing an export.
     Exporting,
-    /// Reading an export into the log, and making the read models.
+    /// Reading an export into the log.
     Importing,
+    /// Making the read models of what was imported.
+    Projecting,
     /// Reading an export.
     Reading,
 }
@@ -115,6 +117,7 @@ impl fmt::Display for Stage {
             Self::Repairing => "repairing",
             Self::Exporting => "exporting",
             Self::Importing => "importing",
+            Self::Projecting => "making the read models",
             Self::Reading => "reading the export",
         })
     }

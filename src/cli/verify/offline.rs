@@ -154,6 +154,11 @@ fn told(judged: &Judged, events: u64) -> String {
     let size = judged.checkpoint.size;
     match judged.judgement {
         Judgement::Agrees => format!("the checkpoint of {size} events agrees"),
+        Judgement::Differs { from } if from > size => {
+            format!(
+                "another checkpoint of {size} events agrees, and this one does not: whoever signed them had two logs"
+            )
+        }
         Judgement::Differs { from } => {
             format!(
                 "the checkpoint of {size} events differs: what was signed is another at one of the positions {from} to {size}"

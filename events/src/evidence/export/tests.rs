@@ -452,6 +452,20 @@ fn a_log_that_was_written_anew_is_named_by_checkpoints() {
 }
 
 #[test]
+fn of_two_logs_that_were_signed_one_differs() {
+    let mut two = checkpoints(&[8, 8]);
+    two[1].root = [1; 32];
+    let verified = verify(written(&events(), false).as_slice(), two, || {}).unwrap();
+    let judged: Vec<Judgement> = verified
+        .judged
+        .iter()
+        .map(|judged| judged.judgement)
+        .collect();
+    assert_eq!(judged, [Judgement::Agrees, Judgement::Differs { from: 9 }]);
+    assert!(!verified.is_good());
+}
+
+#[test]
 fn positions_are_told_for_programs() {
     let mut lines = lines(&written(&events(), false));
     lines.drain(3..6);

@@ -34,9 +34,9 @@ pub struct Judged {
 pub enum Judgement {
     /// Its events up to the checkpoint are those that were signed.
     Agrees,
-    /// They are not: something between this position and the checkpoint's is another, or the order is.
+    /// They are not: something from this position to the checkpoint's is another, or the order is.
     Differs {
-        /// The first event that may be another.
+        /// The first event that may be another; none, if a checkpoint of the same size agrees.
         from: u64,
     },
     /// There are not so many events: something that was signed is not there.

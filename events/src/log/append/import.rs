@@ -49,8 +49,17 @@ pub enum ImportError {
     Log(#[from] LogError),
 }
 
+/// How far an import is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Importing {
+    /// So many more events were read.
+    Read(u64),
+    /// So many more events are in the read models.
+    Projected(u64),
+}
+
 /// Puts an export into the empty log of `log`'s database, with its vault if that came along, and makes the read models: all
-/// of it, or nothing. `conn` is of the owner. `advanced` hears how many events are in.
+/// of it, or nothing. `conn` is of the owner. `advanced` hears how far it is.
 ///
 /// # Errors
 /// See [`ImportError`].
@@ -60,7 +69,7 @@ pub async fn import<R: BufRead + Send + 'static>(
     export: Reader<R>,
     inline: &dyn Inline,
     now: DateTime<Utc>,
-    advanced: impl Fn(u64) + Send + 'static,
+    advanced: impl Fn(Importing) + Clone + Send + 'static,
 ) -> Result<Head, ImportError> {
     let mut tx = conn.begin().await?;
     // Read models grow from nothing here: a plan that was made for an empty table would be used for a full one.
@@ -76,7 +85,7 @@ pub async fn import<R: BufRead + Send + 'static>(
     let with_vault = export
         .first_line()
         .is_some_and(|header| header.vault.is_some());
-    let head = copy(&mut tx, log, export, advanced).await?;
+    let head = copy(&mut tx, log, export, advanced.clone()).await?;
     if head.position == 0 {
         return Err(ImportError::Nothing);
     }
@@ -92,7 +101,7 @@ pub async fn import<R: BufRead + Send + 'static>(
         .bind(with_vault)
         .execute(&mut *tx)
         .await?;
-    project(&mut tx, log, inline).await?;
+    project(&mut tx, log, inline, advanced).await?;
     tx.commit().await?;
     Ok(head)
 }
@@ -119,7 +128,7 @@ async fn copy<R: BufRead + Send + 'static>(
     conn: &mut PgConnection,
     log: &LogReader,
     export: Reader<R>,
-    advanced: impl Fn(u64) + Send + 'static,
+    advanced: impl Fn(Importing) + Send + 'static,
 ) -> Result<Head, ImportError> {
     let (sender, pieces) = mpsc::channel(AHEAD);
     let reading = spawn_blocking(move || read(export, &sender, advanced));
@@ -137,7 +146,7 @@ async fn copy<R: BufRead + Send + 'static>(
 fn read<R: BufRead>(
     mut export: Reader<R>,
     pieces: &mpsc::Sender<Piece>,
-    advanced: impl Fn(u64),
+    advanced: impl Fn(Importing),
 ) -> Result<Head, ImportError> {
     let mut events = Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 8);
     let mut rows = Vec::new();
@@ -159,7 +168,7 @@ fn read<R: BufRead>(
         // The events come first: when there is a row, they are all there.
         let mut sent = Ok(());
         if events.len() >= PIECE_BYTES || ((is_over || !rows.is_empty()) && !events.is_empty()) {
-            advanced(std::mem::take(&mut count));
+            advanced(Importing::Read(std::mem::take(&mut count)));
             sent = pieces.blocking_send(Piece::Events(std::mem::take(&mut events)));
         }
         if rows.len() >= ROWS || (is_over && !rows.is_empty()) {
@@ -215,6 +224,7 @@ async fn project(
     conn: &mut PgConnection,
     log: &LogReader,
     inline: &dyn Inline,
+    advanced: impl Fn(Importing),
 ) -> Result<(), ImportError> {
     let keys = log.vault().all_keys(conn).await?;
     let mut position = 0;
@@ -247,5 +257,8 @@ async fn project(
             .map(|event| event.open_payload(log.upcasters(), &keys));
         let batch: Vec<_> = opened.collect::<Result<_, _>>().map_err(LogError::from)?;
         inline.write(conn, &batch).await?;
+        advanced(Importing::Projected(
+            u64::try_from(batch.len()).unwrap_or_default(),
+        ));
     }
 }
