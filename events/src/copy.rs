@@ -3,6 +3,8 @@
 //! A stream is a header, rows, and an end. A row is the number of its fields (16 bits) and each field with its length before
 //! it (32 bits, -1 for null). Pieces come as the network cuts them, so that the framing is ours.
 
+use std::sync::Arc;
+
 use futures_util::TryStreamExt;
 use sqlx::PgConnection;
 use tokio::sync::mpsc;
@@ -11,8 +13,8 @@ use tokio::sync::mpsc;
 pub const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// What a stream ends with.
 pub const END: [u8; 2] = (-1_i16).to_be_bytes();
-/// Rows travel between threads in pieces of about this size.
-pub const PIECE_BYTES: usize = 256 * 1024;
+/// Rows travel in pieces of about this size: memory for larger ones is asked of the system, and given back, each time.
+pub const PIECE_BYTES: usize = 32 * 1024;
 
 /// Sends what a statement copies out, in pieces, until nobody takes them any more.
 ///
@@ -45,20 +47,21 @@ pub async fn copy_out(
 /// Cuts a stream into its rows.
 #[derive(Debug, Default)]
 pub struct RowReader {
-    bytes: Vec<u8>,
+    bytes: Arc<Vec<u8>>,
     at: usize,
     is_begun: bool,
 }
 
 impl RowReader {
-    /// Takes the next piece of the stream.
-    pub fn push(&mut self, piece: Vec<u8>) {
-        if self.at == self.bytes.len() {
-            self.bytes = piece;
+    /// Takes the next piece of the stream, which others may read too.
+    pub fn push(&mut self, piece: impl Into<Arc<Vec<u8>>>) {
+        let piece = piece.into();
+        let rest = &self.bytes[self.at..];
+        self.bytes = if rest.is_empty() {
+            piece
         } else {
-            self.bytes.drain(..self.at);
-            self.bytes.extend_from_slice(&piece);
-        }
+            Arc::new([rest, &piece].concat())
+        };
         self.at = 0;
     }
 

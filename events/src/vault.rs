@@ -17,6 +17,7 @@ use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
 use futures_util::TryStreamExt;
 use moka::sync::Cache;
 use sqlx::{PgConnection, PgExecutor, PgPool};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 pub use checkpoint_key::SignerError;
@@ -33,6 +34,11 @@ use crate::{clock::Clock, ids::Ids};
 /// Opened keys are kept this long at most, so that an erasure on another node is felt here soon.
 const KEY_MEMORY: Duration = Duration::from_mins(1);
 const KEYS_IN_MEMORY: u64 = 100_000;
+/// Of many keys, so many are unwrapped on one thread, while the others are read.
+const KEYS_AT_ONCE: usize = 8192;
+
+/// Of `vault.subject_keys`: the subject, the master key's name, and the wrapped key.
+type WrappedRow = (Uuid, String, Vec<u8>);
 
 /// Gives and makes the subjects' keys.
 #[derive(Clone)]
@@ -143,18 +149,20 @@ impl Vault {
     /// # Errors
     /// The database fails, or a key was altered.
     pub async fn all_keys(&self, conn: &mut PgConnection) -> Result<KeyRing, VaultError> {
-        let mut rows = sqlx::query_as::<_, (Uuid, String, Vec<u8>)>(
+        let mut rows = sqlx::query_as::<_, WrappedRow>(
             "SELECT subject_id, master_key_id, wrapped FROM vault.subject_keys",
         )
-        .fetch(conn);
+        .fetch(conn)
+        .try_chunks(KEYS_AT_ONCE);
+        let mut unwrapping = JoinSet::new();
+        while let Some(rows) = rows.try_next().await.map_err(|error| error.1)? {
+            let master = Arc::clone(&self.master);
+            unwrapping.spawn_blocking(move || unwrap_all(&master, rows));
+        }
         let mut ring = KeyRing::default();
-        while let Some((subject, master_key_id, wrapped)) = rows.try_next().await? {
-            let wrapped = WrappedKey {
-                master_key_id,
-                wrapped,
-            };
-            let key = self.master.unwrap(subject, &wrapped);
-            ring.insert(subject, key.ok_or(VaultError::Altered(subject))?);
+        while let Some(keys) = unwrapping.join_next().await {
+            let keys = keys.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+            ring.0.extend(keys?);
         }
         Ok(ring)
     }
@@ -191,6 +199,21 @@ impl Vault {
         .fetch_all(&self.pool)
         .await
     }
+}
+
+fn unwrap_all(
+    master: &MasterKey,
+    rows: Vec<WrappedRow>,
+) -> Result<Vec<(Uuid, SubjectKey)>, VaultError> {
+    let keys = rows.into_iter().map(|(subject, master_key_id, wrapped)| {
+        let wrapped = WrappedKey {
+            master_key_id,
+            wrapped,
+        };
+        let key = master.unwrap(subject, &wrapped);
+        Ok((subject, key.ok_or(VaultError::Altered(subject))?))
+    });
+    keys.collect()
 }
 
 /// Notes the first master key that a database sees, and tells all that it knows. One node at a time: two that come

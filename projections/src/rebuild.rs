@@ -1,6 +1,6 @@
 //! Rebuild: the read models made anew from the log, beside a service that goes on serving, and put in place of the old ones.
 //!
-//! The log is read in parts, side by side, and folded in memory. The rows go into new tables, in the schema `read_next`, which
+//! The log is read once, and its streams are folded side by side, in memory. The rows go into new tables, in the schema `read_next`, which
 //! get their indexes last. What was appended meanwhile is written there in batches, as an append would. Then, under the lock
 //! on the head of the log, the last few events follow and the schemas change their names, in one transaction: writers wait for
 //! that alone, and readers for nothing. Whatever interrupts a rebuild before that moment leaves the read models as they were.
@@ -20,9 +20,9 @@ use rollcall_events::{
     vault::VaultError,
 };
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::sync::mpsc;
 
-use crate::replay::{RULES, Reading, Rule, TableRows, Wanted, fold_part, lock_out_others};
+use crate::replay::{RULES, Reading, Rule, Share, TableRows, Wanted, fold_part, lock_out_others};
 use copies::{Copies, leave_nothing};
 use shape::Shape;
 
@@ -160,14 +160,25 @@ async fn build(
     let copies = Copies::begin(owner, shape);
     let workers = wish.workers.max(1);
     let passes = u32::try_from(reading.keys.0.len() / STREAMS_IN_MEMORY + 1).unwrap_or(u32::MAX);
-    let parts: Vec<Part> = Part::all(up_to, workers.saturating_mul(passes)).collect();
+    let shares: Vec<Share> = Share::all(workers.saturating_mul(passes)).collect();
+    let part = Part {
+        up_to,
+        stream: None,
+    };
     let mut sums: Vec<TableRows> = shape.tables.iter().map(|_| TableRows::default()).collect();
-    for pass in parts.chunks(usize::try_from(workers).unwrap_or(1)) {
-        let folded = fold_parts(owner, pass, rules, &reading, &copies, progress).await?;
+    for pass in shares.chunks(usize::try_from(workers).unwrap_or(1)) {
+        let wanted = pass.iter().map(|share| {
+            let rows = Rows {
+                tables: copies.tables().to_vec(),
+                progress: Arc::clone(progress),
+            };
+            (*share, rows)
+        });
+        let folded = fold_part(conn, part, rules, &reading, wanted.collect()).await?;
         if copies.have_failed() {
             break;
         }
-        for rows in folded {
+        for (rows, _) in folded {
             for (table, mut rows) in rows.into_iter().enumerate() {
                 copies.send(table, std::mem::take(&mut rows.rows)).await;
                 sums[table].merge(rows);
@@ -181,35 +192,6 @@ async fn build(
     progress.begin(Stage::Indexing, 0);
     let rows = copies.finish().await?;
     Ok((up_to, rows))
-}
-
-async fn fold_parts(
-    owner: &PgConnectOptions,
-    parts: &[Part],
-    rules: &[&'static Rule],
-    reading: &Reading,
-    copies: &Copies,
-    progress: &Arc<Progress>,
-) -> Result<Vec<Vec<TableRows>>, RebuildError> {
-    let mut folding = JoinSet::new();
-    for part in parts {
-        let (owner, part, rules, reading) = (owner.clone(), *part, rules.to_vec(), reading.clone());
-        let wanted = Rows {
-            tables: copies.tables().to_vec(),
-            progress: Arc::clone(progress),
-        };
-        folding.spawn(async move {
-            let mut conn = owner.connect().await?;
-            conn.execute("SET statement_timeout = 0").await?;
-            let (rows, _) = fold_part(&mut conn, part, rules, reading, wanted).await?;
-            Ok::<_, RebuildError>(rows)
-        });
-    }
-    let mut folded = Vec::new();
-    while let Some(done) = folding.join_next().await {
-        folded.push(joined(done)?);
-    }
-    Ok(folded)
 }
 
 /// What a task came to; its panic is ours.

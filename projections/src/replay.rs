@@ -1,7 +1,7 @@
 //! The read models made from the log alone, in memory: what a rebuild writes, and what verification compares with.
 //!
-//! What a stream's events make of the rows needs no other stream. So the log is read in parts, side by side, and each part
-//! is folded by itself, by the same [`Projection::apply`] that the append goes by.
+//! What a stream's events make of the rows needs no other stream. So the log is read once, and its streams are shared out among
+//! threads, each of which folds its own, by the same [`Projection::apply`] that the append goes by.
 
 mod fold;
 mod output;
@@ -16,7 +16,7 @@ pub use output::TableRows;
 pub use table::{DecidedBy, Kind, Table};
 
 pub(crate) use fold::Fold;
-pub(crate) use part::{Reading, Wanted, fold_part};
+pub(crate) use part::{Reading, Share, Wanted, fold_part};
 pub(crate) use rule::{RULES, Rule};
 pub(crate) use tuple::{Texts, Tuple, show};
 pub(crate) use turns::lock_out_others;

@@ -30,7 +30,7 @@ use decide::Deciding;
 use events::Watched;
 
 /// Pieces of the chain of events that wait to be looked at, at most.
-const AHEAD: usize = 16;
+const AHEAD: usize = 64;
 
 /// What is to be verified, and how.
 #[derive(Debug, Clone, Copy)]

@@ -162,8 +162,6 @@ async fn events<W: Write + Send + 'static>(
     });
     let whole = Part {
         up_to,
-        nth: 0,
-        of: 1,
         stream: None,
     };
     let read = scan(conn, whole, sender).await;

@@ -1,4 +1,4 @@
-//! Reading the whole log, for whoever makes something of all of it: copied out in parts, which are read side by side.
+//! Reading the whole log, for whoever makes something of all of it.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -12,35 +12,16 @@ use crate::{
     vault::KeyRing,
 };
 
-/// Streams are dealt by a byte of their identifiers.
-const MOST_PARTS: u32 = 256;
 /// The day from which Postgres counts microseconds.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
-/// Some of the streams of the log, whole and in order, up to a position. All parts together are the log.
+/// A part of the log.
 #[derive(Debug, Clone, Copy)]
 pub struct Part {
     /// The last position.
     pub up_to: i64,
-    /// Which of the parts, from 0.
-    pub nth: u32,
-    /// How many parts there are, 256 at most.
-    pub of: u32,
     /// This stream alone.
     pub stream: Option<Uuid>,
-}
-
-impl Part {
-    /// The log up to a position, cut into at least one part and at most as many as it can be cut into.
-    pub fn all(up_to: i64, of: u32) -> impl Iterator<Item = Self> {
-        let of = of.clamp(1, MOST_PARTS);
-        (0..of).map(move |nth| Self {
-            up_to,
-            nth,
-            of,
-            stream: None,
-        })
-    }
 }
 
 /// Sends the events of a part in order of position, as rows of COPY that [`RawEvent::from_row`] reads.
@@ -52,27 +33,27 @@ pub async fn scan(
     part: Part,
     pieces: mpsc::Sender<Vec<u8>>,
 ) -> sqlx::Result<()> {
-    let Part {
-        up_to,
-        nth,
-        of,
-        stream,
-    } = part;
-    let among = if let Some(stream) = stream {
-        format!("AND aggregate_id = '{stream}'")
-    } else if of > 1 {
-        format!("AND get_byte(uuid_send(aggregate_id), 15) * {of} / {MOST_PARTS} = {nth}")
-    } else {
-        String::new()
-    };
+    let Part { up_to, stream } = part;
+    let alone = stream.map(|stream| format!("AND aggregate_id = '{stream}'"));
+    let alone = alone.unwrap_or_default();
     let statement = format!(
         "COPY (SELECT position, aggregate_type, aggregate_id, version, event_type, schema_version, payload, metadata
                     , recorded_at
                  FROM log.events
-                WHERE position <= {up_to} {among}
+                WHERE position <= {up_to} {alone}
                 ORDER BY position) TO STDOUT (FORMAT binary)"
     );
     copy_out(conn, &statement, pieces).await
+}
+
+/// The stream of a row of [`scan`], without a look at the rest.
+///
+/// # Errors
+/// It is no row of the log.
+pub fn stream_of(row: Row<'_>) -> sqlx::Result<Uuid> {
+    let mut fields = row.fields();
+    fields.nth(1);
+    Ok(Uuid::from_bytes(fields.array()?))
 }
 
 impl RawEvent {

@@ -1,6 +1,6 @@
 //! The new tables, each written on a connection of its own and in a transaction of its own.
 
-use rollcall_events::copy::{END, HEADER};
+use rollcall_events::copy::{END, HEADER, PIECE_BYTES};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -71,6 +71,7 @@ async fn write(
         "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL maintenance_work_mem = '256MB'",
     )
     .await?;
+    write_plainly(&mut conn).await?;
     for statement in &shape.create {
         conn.execute(statement.as_str()).await?;
     }
@@ -79,7 +80,9 @@ async fn write(
     let mut into = conn.copy_in_raw(&copy).await?;
     into.send(HEADER.as_slice()).await?;
     while let Some(rows) = pieces.recv().await {
-        into.send(rows).await?;
+        for piece in rows.chunks(PIECE_BYTES) {
+            into.send(piece).await?;
+        }
     }
     into.send(END.as_slice()).await?;
     let count = into.finish().await?;
@@ -92,6 +95,16 @@ async fn write(
     conn.execute("COMMIT").await?;
     conn.close().await?;
     Ok(count)
+}
+
+/// Whole pages of indexes go into the server's journal. To compress them takes longer than all else about them, where the server
+/// does so, and only a superuser can ask it not to.
+async fn write_plainly(conn: &mut PgConnection) -> sqlx::Result<()> {
+    conn.execute(
+        "SELECT set_config('wal_compression', 'off', true) WHERE current_setting('is_superuser')::boolean",
+    )
+    .await?;
+    Ok(())
 }
 
 /// Drops what is not served: the tables that were replaced, and those that an interrupted rebuild left. Readers who still

@@ -1,20 +1,25 @@
-//! One part of the log, from the database to rows: read, opened and folded, each while the others go on.
+//! The log, from the database to rows: read once, and opened and folded in shares, each while the others go on.
 
 use std::sync::Arc;
 
 use rollcall_events::{
     Recorded,
     copy::RowReader,
-    log::{LogError, Part, RawEvent, Upcasters, scan},
+    log::{LogError, Part, RawEvent, Upcasters, scan, stream_of},
     vault::KeyRing,
 };
 use sqlx::PgConnection;
 use tokio::{sync::mpsc, task::spawn_blocking};
+use uuid::Uuid;
 
 use super::{Fold, Rule, TableRows};
+use crate::rebuild::joined;
 
 /// Pieces of the log that were read and wait to be folded, at most.
-const AHEAD: usize = 8;
+const AHEAD: usize = 64;
+
+/// Rows that no later event changes are looked for after so many events: it takes a look at everything.
+const SETTLED_AT_ONCE: u64 = 20_000;
 
 /// How the log is read.
 #[derive(Clone)]
@@ -35,46 +40,96 @@ pub(crate) trait Wanted: Send + 'static {
     fn advanced(&mut self, events: u64);
 }
 
-/// Folds a part of the log; the rows that are left, by table, and whoever wanted them.
+/// Some of the streams, for one thread. All shares together are all of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    nth: u32,
+    of: u32,
+}
+
+impl Share {
+    /// All streams, in as many shares.
+    pub fn all(of: u32) -> impl Iterator<Item = Self> {
+        (0..of).map(move |nth| Self { nth, of })
+    }
+
+    /// By the end of their identifiers, which is random.
+    fn has(self, stream: Uuid) -> bool {
+        let (_, low) = stream.as_u64_pair();
+        low % u64::from(self.of) == u64::from(self.nth)
+    }
+}
+
+/// Folds a part of the log, each share by itself, and gives of each the rows that are left, by table, and whoever wanted them.
 pub(crate) async fn fold_part<W: Wanted>(
     conn: &mut PgConnection,
     part: Part,
-    rules: Vec<&'static Rule>,
-    reading: Reading,
-    wanted: W,
-) -> Result<(Vec<TableRows>, W), LogError> {
-    let (sender, pieces) = mpsc::channel(AHEAD);
-    let folding = spawn_blocking(move || fold_pieces(pieces, &rules, &reading, wanted));
-    let read = scan(conn, part, sender).await;
-    let folded = folding
-        .await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-    // What went wrong with the folding ended the reading too.
-    let folded = folded?;
+    rules: &[&'static Rule],
+    reading: &Reading,
+    shares: Vec<(Share, W)>,
+) -> Result<Vec<(Vec<TableRows>, W)>, LogError> {
+    let mut folding = Vec::new();
+    let mut readers = Vec::new();
+    for (share, wanted) in shares {
+        let (sender, pieces) = mpsc::channel(AHEAD);
+        let (rules, reading) = (rules.to_vec(), reading.clone());
+        readers.push(sender);
+        folding.push(spawn_blocking(move || {
+            fold_pieces(pieces, share, &rules, &reading, wanted)
+        }));
+    }
+    let (sender, pieces) = mpsc::channel(1);
+    let (read, ()) = tokio::join!(scan(conn, part, sender), deal(pieces, readers));
+    let mut folded = Vec::new();
+    for share in folding {
+        // What went wrong with the folding ended the reading too.
+        folded.push(joined(share.await)?);
+    }
     read?;
     Ok(folded)
 }
 
+/// Everybody gets every piece, until somebody has gone.
+async fn deal(mut pieces: mpsc::Receiver<Vec<u8>>, readers: Vec<mpsc::Sender<Arc<Vec<u8>>>>) {
+    while let Some(piece) = pieces.recv().await {
+        let piece = Arc::new(piece);
+        for reader in &readers {
+            if reader.send(Arc::clone(&piece)).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
 fn fold_pieces<W: Wanted>(
-    mut pieces: mpsc::Receiver<Vec<u8>>,
+    mut pieces: mpsc::Receiver<Arc<Vec<u8>>>,
+    share: Share,
     rules: &[&'static Rule],
     reading: &Reading,
     mut wanted: W,
 ) -> Result<(Vec<TableRows>, W), LogError> {
     let mut fold = Fold::new(rules.iter().copied());
     let mut reader = RowReader::default();
+    let mut unsettled = 0;
     while let Some(piece) = pieces.blocking_recv() {
         reader.push(piece);
         let mut events = 0;
         while let Some(row) = reader.next_row()? {
+            if !share.has(stream_of(row)?) {
+                continue;
+            }
             if let Some(event) = wanted.open(RawEvent::from_row(row)?, reading)? {
                 fold.apply(&event);
             }
             events += 1;
         }
-        for (table, rows) in fold.settled().enumerate() {
-            if !rows.is_empty() && !wanted.settled(table, rows) {
-                return Ok((Vec::new(), wanted));
+        unsettled += events;
+        if unsettled >= SETTLED_AT_ONCE {
+            unsettled = 0;
+            for (table, rows) in fold.settled().enumerate() {
+                if !rows.is_empty() && !wanted.settled(table, rows) {
+                    return Ok((Vec::new(), wanted));
+                }
             }
         }
         wanted.advanced(events);
