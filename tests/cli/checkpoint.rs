@@ -27,23 +27,23 @@ use crate::{
 
 const ORIGIN: &str = "rollcall.example.com";
 
-/// Somebody outside who takes checkpoints.
-struct Receiver {
+/// Somebody outside who keeps checkpoints.
+struct Archive {
     address: SocketAddr,
     status: Arc<AtomicU16>,
     /// Path, body, and the status of the answer.
     received: Arc<Mutex<Vec<(String, String, u16)>>>,
 }
 
-impl Receiver {
+impl Archive {
     fn new(status: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let receiver = Self {
+        let archive = Self {
             address: listener.local_addr().unwrap(),
             status: Arc::new(AtomicU16::new(status)),
             received: Arc::default(),
         };
-        let (status, received) = (receiver.status.clone(), receiver.received.clone());
+        let (status, received) = (archive.status.clone(), archive.received.clone());
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let status = status.load(Ordering::SeqCst);
@@ -51,7 +51,7 @@ impl Receiver {
                 received.lock().unwrap().push((path, body, status));
             }
         });
-        receiver
+        archive
     }
 
     /// How `serve` is told of it.
@@ -66,7 +66,7 @@ impl Receiver {
         ]
     }
 
-    fn received(&self) -> Vec<(String, String, u16)> {
+    fn kept(&self) -> Vec<(String, String, u16)> {
         self.received.lock().unwrap().clone()
     }
 }
@@ -120,8 +120,8 @@ fn public_key(url: &str) -> VerifierKey {
         .unwrap()
 }
 
-fn serve(url: &str, receiver: &Receiver) -> Program {
-    let arguments = receiver.arguments();
+fn serve(url: &str, archive: &Archive) -> Program {
+    let arguments = archive.arguments();
     let mut all = vec!["--database-url", url];
     all.extend(arguments.iter().map(String::as_str));
     Program::serve(&all)
@@ -153,7 +153,7 @@ fn a_checkpoint_is_printed_and_written_where_it_is_wanted() {
     let nowhere = on(&url, &["checkpoint", "--to", &folder.join("no/such")]);
     assert_eq!(nowhere.status, Some(1), "{nowhere:?}");
     assert!(nowhere.err.contains("cannot be written to"), "{nowhere:?}");
-    let refusing = Receiver::new(403);
+    let refusing = Archive::new(403);
     let to = format!("http://{}/log", refusing.address);
     let refused = on(&url, &["checkpoint", "--to", &to]);
     assert!(
@@ -167,18 +167,16 @@ fn a_checkpoint_is_printed_and_written_where_it_is_wanted() {
 fn a_service_puts_checkpoints_on_a_schedule_and_a_last_one_when_it_stops() {
     let name = databases::migrated();
     let url = databases::url(&name);
-    let receiver = Receiver::new(503);
-    let mut program = serve(&url, &receiver);
+    let archive = Archive::new(503);
+    let mut program = serve(&url, &archive);
     let owner = Api::at(program.address()).owner();
     // While it is refused, it is tried again.
-    eventually("three tries", || {
-        (receiver.received().len() >= 3).then_some(())
-    });
-    receiver.status.store(200, Ordering::SeqCst);
+    eventually("three tries", || (archive.kept().len() >= 3).then_some(()));
+    archive.status.store(200, Ordering::SeqCst);
     let position = || Look::into(&name).number("SELECT position FROM log.head");
     let arrived = |size: i64| {
         let path = format!("/log/{size}");
-        let received = receiver.received();
+        let received = archive.kept();
         let found = received
             .into_iter()
             .find(|(to, _, status)| *to == path && *status == 200);
@@ -199,8 +197,8 @@ fn a_service_puts_checkpoints_on_a_schedule_and_a_last_one_when_it_stops() {
 fn of_several_nodes_one_makes_each_checkpoint_and_a_lost_database_ends_nothing() {
     let name = databases::migrated();
     let url = databases::url(&name);
-    let receiver = Receiver::new(200);
-    let mut nodes: Vec<Program> = (0..3).map(|_| serve(&url, &receiver)).collect();
+    let archive = Archive::new(200);
+    let mut nodes: Vec<Program> = (0..3).map(|_| serve(&url, &archive)).collect();
     let owner = Api::at(nodes[0].address()).owner();
     for nth in 0..6 {
         owner.create(&format!("user{nth}")).unwrap();
@@ -218,7 +216,7 @@ fn of_several_nodes_one_makes_each_checkpoint_and_a_lost_database_ends_nothing()
     }
     let last = Look::into(&name).number("SELECT position FROM log.head");
     eventually("the last", || {
-        let received = receiver.received();
+        let received = archive.kept();
         received
             .iter()
             .any(|(path, ..)| *path == format!("/log/{last}"))
@@ -227,7 +225,7 @@ fn of_several_nodes_one_makes_each_checkpoint_and_a_lost_database_ends_nothing()
     for node in nodes.drain(..) {
         node.stop();
     }
-    let received = receiver.received();
+    let received = archive.kept();
     let sizes: BTreeSet<&String> = received.iter().map(|(path, ..)| path).collect();
     assert_eq!(sizes.len(), received.len(), "{received:?}");
     let made = Look::into(&name).number("SELECT count(*) FROM log.checkpoints");
@@ -253,13 +251,13 @@ fn a_log_that_was_set_back_gets_no_signature() {
     );
     let refused = on(&url, &["checkpoint"]);
     assert!(refused.failed().contains("it was rewritten"), "{refused:?}");
-    let receiver = Receiver::new(200);
-    let program = serve(&url, &receiver);
+    let archive = Archive::new(200);
+    let program = serve(&url, &archive);
     eventually("the refusal", || {
         program.err().contains("it was rewritten").then_some(())
     });
     program.stop();
-    assert!(receiver.received().is_empty());
+    assert!(archive.kept().is_empty());
 }
 
 #[test]
@@ -367,9 +365,9 @@ fn a_proof_is_worth_what_is_signed() {
         |proof| proof["more"] = json!(true),
     ];
     for (nth, change) in changes.iter().enumerate() {
-        let mut changed = proof.clone();
-        change(&mut changed);
-        let file = folder.write(&format!("changed{nth}"), &changed.to_string());
+        let mut other = proof.clone();
+        change(&mut other);
+        let file = folder.write(&format!("changed{nth}"), &other.to_string());
         verify(&file, &["--checkpoint", &note]).failed();
     }
     let missing = on(&url, &["proof", "inclusion", "--position", "1000"]);
