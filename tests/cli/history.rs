@@ -21,15 +21,6 @@ fn succeeded(said: Said) -> String {
     said.out
 }
 
-fn id_of_grace(folder: &Folder) -> String {
-    let then = succeeded(history(
-        folder,
-        &["grace", "--version", "1", "--format", "json"],
-    ));
-    let then: Value = serde_json::from_str(&then).unwrap();
-    then["id"].as_str().unwrap().to_owned()
-}
-
 #[test]
 fn the_console_tells_what_happened_and_how_somebody_was() {
     let folder = Folder::new();
@@ -60,8 +51,14 @@ fn the_console_tells_what_happened_and_how_somebody_was() {
     let created = succeeded(history(&folder, &["grace", "--kind", "UserCreated"]));
     assert!(!created.contains("SessionStarted"), "{created}");
 
-    let id = id_of_grace(&folder);
-    let own = succeeded(history(&folder, &["grace", "--actor", &id]));
+    let then = succeeded(history(
+        &folder,
+        &["grace", "--version", "1", "--format", "json"],
+    ));
+    let then: Value = serde_json::from_str(&then).unwrap();
+    assert_eq!(then["username"], "grace");
+    let id = then["id"].as_str().unwrap();
+    let own = succeeded(history(&folder, &["grace", "--actor", id]));
     assert!(own.contains("began a session"), "{own}");
     assert!(!own.contains("created the user"), "{own}");
     let early = succeeded(history(
@@ -77,12 +74,6 @@ fn the_console_tells_what_happened_and_how_somebody_was() {
     let nobody = history(&folder, &["grace", "--actor", "grace"]);
     assert_eq!(nobody.status, Some(2), "{nobody:?}");
 
-    let then = succeeded(history(
-        &folder,
-        &["grace", "--version", "1", "--format", "json"],
-    ));
-    let then: Value = serde_json::from_str(&then).unwrap();
-    assert_eq!(then["username"], "grace");
     let early = history(&folder, &["grace", "--at", "2020-01-01T00:00:00Z"]);
     assert!(early.failed().contains("had not come to be"), "{early:?}");
     let late = history(&folder, &["grace", "--version", "99"]);

@@ -245,7 +245,7 @@ async fn last_uses(
     user: Uuid,
     ids: &[&str],
 ) -> sqlx::Result<HashMap<SessionId, DateTime<Utc>>> {
-    let uses: Vec<(String, DateTime<Utc>)> = sqlx::query_as(
+    let latest: Vec<(String, DateTime<Utc>)> = sqlx::query_as(
         "WITH done AS (
              SELECT position
                FROM read.audit
@@ -274,6 +274,6 @@ async fn last_uses(
     .bind(LATEST)
     .fetch_all(executor)
     .await?;
-    let uses = uses.into_iter();
-    Ok(uses.map(|(id, used)| (SessionId(id), used)).collect())
+    let latest = latest.into_iter();
+    Ok(latest.map(|(id, used)| (SessionId(id), used)).collect())
 }

@@ -70,6 +70,10 @@ async fn let_go(conn: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Result<()> {
 
 /// Those who are, and, until which position, those who were. One statement, because it is made under the lock on the head of
 /// the log.
+#[expect(
+    clippy::too_many_lines,
+    reason = "each column is named for both tables"
+)]
 async fn upsert(
     conn: &mut PgConnection,
     rows: &[&UserRow],
