@@ -170,12 +170,22 @@ async fn verified(owner: &PgConnectOptions, log: &LogReader, tells: bool) -> Dur
 
 fn print_stages(what: &str, took: Duration, progress: &Progress, tells: bool) {
     eprintln!("{what}: {:.2} s", took.as_secs_f64());
-    for (stage, took) in progress.past().iter().filter(|_| tells) {
+    if !tells {
+        return;
+    }
+    let line = |does: &dyn ToString, took: Duration| {
         println!(
             "{what}, {:<24}{:>8.2} s",
-            stage.to_string(),
+            does.to_string(),
             took.as_secs_f64()
         );
+    };
+    for (stage, took) in progress.past() {
+        line(&stage, took);
+    }
+    println!("  of all threads and connections, side by side:");
+    for (work, took) in progress.spent() {
+        line(&work, took);
     }
 }
 

@@ -10,7 +10,7 @@ mod progress;
 mod shape;
 mod swap;
 
-pub use progress::{Progress, Seen, Stage};
+pub use progress::{Progress, Seen, Stage, Work};
 
 use std::sync::Arc;
 
@@ -157,7 +157,7 @@ async fn build(
         keys: Arc::new(log.vault().all_keys(conn).await?),
     };
     progress.begin(Stage::Folding, up_to.unsigned_abs());
-    let copies = Copies::begin(owner, shape);
+    let copies = Copies::begin(owner, shape, progress);
     let workers = wish.workers.max(1);
     let passes = u32::try_from(reading.keys.0.len() / STREAMS_IN_MEMORY + 1).unwrap_or(u32::MAX);
     let shares: Vec<Share> = Share::all(workers.saturating_mul(passes)).collect();
@@ -219,5 +219,9 @@ impl Wanted for Rows {
 
     fn advanced(&mut self, events: u64) {
         self.progress.advance(events);
+    }
+
+    fn progress(&self) -> &Progress {
+        &self.progress
     }
 }

@@ -1,11 +1,13 @@
 //! The new tables, each written on a connection of its own and in a transaction of its own.
 
+use std::{sync::Arc, time::Instant};
+
 use rollcall_events::copy::{END, HEADER, PIECE_BYTES};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
-    joined,
+    Progress, Work, joined,
     shape::{Shape, TableShape},
 };
 
@@ -19,11 +21,12 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    pub fn begin(owner: &PgConnectOptions, shape: &Shape) -> Self {
+    pub fn begin(owner: &PgConnectOptions, shape: &Shape, progress: &Arc<Progress>) -> Self {
         let mut written = JoinSet::new();
         let tables = shape.tables.iter().map(|table| {
             let (rows, pieces) = mpsc::channel(AHEAD);
-            written.spawn(write(owner.clone(), table.clone(), pieces));
+            let progress = Arc::clone(progress);
+            written.spawn(write(owner.clone(), table.clone(), pieces, progress));
             rows
         });
         Self {
@@ -65,6 +68,7 @@ async fn write(
     owner: PgConnectOptions,
     shape: TableShape,
     mut pieces: mpsc::Receiver<Vec<u8>>,
+    progress: Arc<Progress>,
 ) -> sqlx::Result<u64> {
     let mut conn = owner.connect().await?;
     conn.execute(
@@ -80,18 +84,23 @@ async fn write(
     let mut into = conn.copy_in_raw(&copy).await?;
     into.send(HEADER.as_slice()).await?;
     while let Some(rows) = pieces.recv().await {
+        let since = Instant::now();
         for piece in rows.chunks(PIECE_BYTES) {
             into.send(piece).await?;
         }
+        progress.spend(Work::Writing, since);
     }
     into.send(END.as_slice()).await?;
+    let since = Instant::now();
     let count = into.finish().await?;
+    let since = progress.spend(Work::Writing, since);
     for statement in &shape.index {
         conn.execute(statement.as_str()).await?;
     }
     // Plans are made from what is known of the rows.
     conn.execute(format!("ANALYZE read_next.{name}").as_str())
         .await?;
+    progress.spend(Work::Indexing, since);
     conn.execute("COMMIT").await?;
     conn.close().await?;
     Ok(count)

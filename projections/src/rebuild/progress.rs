@@ -38,6 +38,21 @@ pub enum Stage {
     Reading,
 }
 
+/// What threads and connections do side by side, while stages follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Waiting for what is read of the log.
+    Reading,
+    /// Reading events and opening what is sealed.
+    Opening,
+    /// Making rows of them.
+    Folding,
+    /// Writing rows, or waiting for whoever takes them.
+    Writing,
+    /// Making indexes, and looking at the rows for the planner.
+    Indexing,
+}
+
 /// How far it is. Whoever works writes it, whoever watches reads it.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -45,6 +60,8 @@ pub struct Progress {
     past: Mutex<Vec<(Stage, Duration)>>,
     done: AtomicU64,
     total: AtomicU64,
+    /// In microseconds, in the order of [`Work::ALL`].
+    spent: [AtomicU64; Work::ALL.len()],
 }
 
 /// A moment of it.
@@ -81,6 +98,23 @@ impl Progress {
         self.done.fetch_add(events, Ordering::Relaxed);
     }
 
+    /// Somebody did this since then; the clock is now at the time that is given back.
+    pub(crate) fn spend(&self, work: Work, since: Instant) -> Instant {
+        let now = Instant::now();
+        let micros = u64::try_from((now - since).as_micros()).unwrap_or(u64::MAX);
+        self.spent[work as usize].fetch_add(micros, Ordering::Relaxed);
+        now
+    }
+
+    /// How long all together did what: side by side, so that it is more than the time that went by.
+    #[must_use]
+    pub fn spent(&self) -> Vec<(Work, Duration)> {
+        let spent = Work::ALL.iter().zip(&self.spent);
+        spent
+            .map(|(work, micros)| (*work, Duration::from_micros(micros.load(Ordering::Relaxed))))
+            .collect()
+    }
+
     /// Where it is now; nowhere before it begins and after it ends.
     #[must_use]
     pub fn now(&self) -> Option<Seen> {
@@ -97,6 +131,29 @@ impl Progress {
     #[must_use]
     pub fn past(&self) -> Vec<(Stage, Duration)> {
         locked(&self.past).clone()
+    }
+}
+
+impl Work {
+    /// Every kind of it.
+    pub const ALL: [Self; 5] = [
+        Self::Reading,
+        Self::Opening,
+        Self::Folding,
+        Self::Writing,
+        Self::Indexing,
+    ];
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Reading => "waiting for events",
+            Self::Opening => "opening",
+            Self::Folding => "folding",
+            Self::Writing => "writing",
+            Self::Indexing => "indexing",
+        })
     }
 }
 

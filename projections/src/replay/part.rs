@@ -1,6 +1,6 @@
 //! The log, from the database to rows: read once, and opened and folded in shares, each while the others go on.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use rollcall_events::{
     Recorded,
@@ -13,7 +13,7 @@ use tokio::{sync::mpsc, task::spawn_blocking};
 use uuid::Uuid;
 
 use super::{Fold, Rule, TableRows};
-use crate::rebuild::joined;
+use crate::rebuild::{Progress, Work, joined};
 
 /// Pieces of the log that were read and wait to be folded, at most.
 const AHEAD: usize = 64;
@@ -38,6 +38,9 @@ pub(crate) trait Wanted: Send + 'static {
 
     /// Hears that so many events have been folded.
     fn advanced(&mut self, events: u64);
+
+    /// Where it is told what takes how long.
+    fn progress(&self) -> &Progress;
 }
 
 /// Some of the streams, for one thread. All shares together are all of them.
@@ -111,18 +114,23 @@ fn fold_pieces<W: Wanted>(
     let mut fold = Fold::new(rules.iter().copied());
     let mut reader = RowReader::default();
     let mut unsettled = 0;
+    let mut clock = Instant::now();
     while let Some(piece) = pieces.blocking_recv() {
+        clock = wanted.progress().spend(Work::Reading, clock);
         reader.push(piece);
         let mut events = 0;
+        let mut opened = Vec::new();
         while let Some(row) = reader.next_row()? {
-            if !share.has(stream_of(row)?) {
-                continue;
+            if share.has(stream_of(row)?) {
+                opened.extend(wanted.open(RawEvent::from_row(row)?, reading)?);
+                events += 1;
             }
-            if let Some(event) = wanted.open(RawEvent::from_row(row)?, reading)? {
-                fold.apply(&event);
-            }
-            events += 1;
         }
+        clock = wanted.progress().spend(Work::Opening, clock);
+        for event in opened {
+            fold.apply(&event);
+        }
+        clock = wanted.progress().spend(Work::Folding, clock);
         unsettled += events;
         if unsettled >= SETTLED_AT_ONCE {
             unsettled = 0;
@@ -133,6 +141,9 @@ fn fold_pieces<W: Wanted>(
             }
         }
         wanted.advanced(events);
+        clock = wanted.progress().spend(Work::Writing, clock);
     }
-    Ok((fold.finish(), wanted))
+    let rows = fold.finish();
+    wanted.progress().spend(Work::Folding, clock);
+    Ok((rows, wanted))
 }

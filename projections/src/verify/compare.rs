@@ -71,7 +71,8 @@ fn compare_pieces(
         .map(|(key, sum)| (key[2..].to_vec(), sum.position))
         .collect();
     rows.sum_up();
-    let mut truth: HashMap<&[u8], &[u8]> = HashMap::new();
+    // Most rows have about this many bytes.
+    let mut truth: HashMap<&[u8], &[u8]> = HashMap::with_capacity(rows.rows.len() / 128);
     for row in Rows(&rows.rows) {
         truth.insert(row.start(table.key), row.0);
     }

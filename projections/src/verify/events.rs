@@ -124,6 +124,10 @@ impl Wanted for Watched {
             drop(links.blocking_send(waiting));
         }
     }
+
+    fn progress(&self) -> &Progress {
+        &self.progress
+    }
 }
 
 /// What is wrong with the events of all parts. Of `user` alone, others may well have been erased elsewhere. Up to
@@ -139,7 +143,11 @@ pub(super) fn flaws(parts: Vec<Watched>, user: Option<Uuid>, left_behind: i64) -
         flaws.extend(part.flaws);
         for (subject, position) in part.keyless {
             let is_known = user.is_none_or(|user| user == subject);
-            if is_known && position > left_behind && !erased.contains(&subject) && told.insert(subject) {
+            if is_known
+                && position > left_behind
+                && !erased.contains(&subject)
+                && told.insert(subject)
+            {
                 let says = format!("the key of {subject} is gone, who was never erased");
                 flaws.push(Flaw { position, says });
             }
