@@ -39,9 +39,9 @@ impl Order {
             self.highest = position;
         } else if !self.found(position) {
             flaws.push(Flaw::event(position, "is there a second time"));
-        } else if position != last + 1 {
+        } else if position != last.saturating_add(1) {
             let mut says = format!("stands after the one at position {last}");
-            if position + 1 == last {
+            if position.saturating_add(1) == last {
                 says += ": the two are swapped";
             }
             flaws.push(Flaw::event(position, says));
@@ -52,8 +52,8 @@ impl Order {
     pub fn settle(&mut self, next: i64, flaws: &mut Vec<Flaw>) {
         let mut altered = false;
         for line in std::mem::take(&mut self.unread) {
-            if self.highest + 1 < next {
-                self.highest += 1;
+            if self.next() < next {
+                self.highest = self.next();
                 self.last = self.highest;
                 altered = true;
                 let says = format!("is not as it was written, in line {line}");
@@ -67,18 +67,25 @@ impl Order {
 
     /// No more events come, and there should be so many, if that is known.
     pub fn end(&mut self, events: Option<i64>, flaws: &mut Vec<Flaw>) {
-        let next = events.map_or(self.highest, |events| events.max(self.highest)) + 1;
+        let last = events.map_or(self.highest, |events| events.max(self.highest));
+        let next = last.saturating_add(1);
         self.settle(next, flaws);
         self.miss(next);
-        for (from, to) in std::mem::take(&mut self.missing) {
+        let mut missing = std::mem::take(&mut self.missing);
+        missing.sort_unstable();
+        for (from, to) in missing {
             flaws.push(Flaw::missing(from, to));
         }
-        self.highest = next - 1;
+        self.highest = last;
+    }
+
+    fn next(&self) -> i64 {
+        self.highest.saturating_add(1)
     }
 
     fn miss(&mut self, before: i64) {
-        if self.highest + 1 < before {
-            self.missing.push((self.highest + 1, before - 1));
+        if self.next() < before {
+            self.missing.push((self.next(), before - 1));
         }
     }
 

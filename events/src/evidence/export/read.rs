@@ -202,7 +202,7 @@ impl<R: BufRead> Reader<R> {
         let version = self.versions.entry(event.aggregate_id).or_default();
         let last = std::mem::replace(version, event.version);
         // What follows from something that was told already is not told again.
-        if event.version != last + 1 && self.is_good() {
+        if event.version != last.saturating_add(1) && self.is_good() {
             let says = format!(
                 "has version {} of its stream, which was at {last}",
                 event.version
@@ -264,7 +264,7 @@ impl<R: BufRead> Reader<R> {
     /// Unread lines before what comes after the events.
     fn settle(&mut self) {
         if let Some(events) = self.expected() {
-            self.order.settle(events + 1, &mut self.flaws);
+            self.order.settle(events.saturating_add(1), &mut self.flaws);
         }
     }
 

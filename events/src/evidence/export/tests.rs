@@ -452,6 +452,36 @@ fn a_log_that_was_written_anew_is_named_by_checkpoints() {
 }
 
 #[test]
+fn numbers_of_any_size_are_told_and_do_no_harm() {
+    let extremes = [i64::MIN, -1, 0, 1, i64::MAX - 1, i64::MAX];
+    let line = |line: Line| line.to_text().unwrap() + "\n";
+    for events in [0, 1, i64::MAX.unsigned_abs(), u64::MAX] {
+        let header = Header {
+            events,
+            ..header(&[], false)
+        };
+        let mut export = line(Line::Header(header));
+        for position in extremes {
+            for version in extremes {
+                let event = RawEvent {
+                    position,
+                    version,
+                    ..event(1)
+                };
+                let leaf = event.leaf();
+                export += &line(Line::Event(Box::new(Exported {
+                    event,
+                    leaf,
+                    opened: None,
+                })));
+                export += "unreadable\n";
+            }
+        }
+        assert_ne!(told(export.as_bytes()), [""; 0]);
+    }
+}
+
+#[test]
 fn of_two_logs_that_were_signed_one_differs() {
     let mut two = checkpoints(&[8, 8]);
     two[1].root = [1; 32];
