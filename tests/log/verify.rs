@@ -38,6 +38,24 @@ async fn columns(conn: &mut PgConnection) -> Vec<(String, String, String, bool)>
     .unwrap()
 }
 
+/// A table that verification does not know would not be among those that the tests below tamper with.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_table_of_the_read_models_is_forgotten() {
+    let app = TestApp::start().await;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT 'read.' || relname
+           FROM pg_class
+          WHERE relnamespace = 'read'::regnamespace AND relkind IN ('r', 'p', 'm', 'f') AND relname <> 'projections'
+          ORDER BY 1",
+    )
+    .fetch_all(app.pool())
+    .await
+    .unwrap();
+    let mut known = READ_MODELS.to_vec();
+    known.sort_unstable();
+    assert_eq!(tables, known);
+}
+
 /// Another value than the one that is there.
 fn another(column: &str, kind: &str) -> String {
     match kind {
@@ -177,6 +195,7 @@ async fn every_row_that_was_removed_or_added_is_named_and_mended() {
         "INSERT INTO read.audit (at, position, kind, request_id) VALUES (now(), 1000, 66, gen_random_uuid())",
         "INSERT INTO read.audit_counts (kind, day, count) VALUES (66, 'epoch', 7)",
     ];
+    assert_eq!(added.len(), READ_MODELS.len());
     for (table, insert) in READ_MODELS.iter().zip(added) {
         conn.execute(insert).await.unwrap();
         let found = verified(&app, None, true).await;
