@@ -727,6 +727,20 @@ fn cookies_are_secure_when_browsers_come_by_https() {
 }
 
 #[test]
+fn a_log_is_called_by_its_address_unless_it_was_given_a_name() {
+    let url = ("ROLLCALL_ACCESS_URL", "https://rollcall.example/log");
+    let name = ("ROLLCALL_CHECKPOINT_ORIGIN", "example.com/people");
+    for (given, called) in [
+        (&[][..], "localhost"),
+        (&[url], "rollcall.example/log"),
+        (&[url, name], "example.com/people"),
+    ] {
+        let config = from_environment(given).unwrap();
+        assert_eq!(config.checkpoint_origin.as_str(), called);
+    }
+}
+
+#[test]
 fn a_file_that_is_named_must_be_there() {
     let error = sources::file(Some(Path::new("no-such-folder/rollcall.toml")), &[])
         .unwrap_err()

@@ -212,6 +212,8 @@ async fn a_large_log_is_proved_by_what_is_kept_of_its_tree_and_a_wrong_row_does_
         "DELETE FROM live.tree WHERE level = 11",
         "DELETE FROM live.tree WHERE nth = 3",
         "INSERT INTO live.tree VALUES (10, 9, sha256('x'))",
+        "INSERT INTO live.tree VALUES (10, 9223372036854775807, sha256('x'))",
+        "INSERT INTO live.tree VALUES (10, -9223372036854775808, sha256('x'))",
         "TRUNCATE live.tree",
     ] {
         conn.execute(harm).await.unwrap();

@@ -43,11 +43,7 @@ struct Node {
 /// # Errors
 /// The database fails, or an event is not there.
 pub async fn fill(conn: &mut PgConnection, size: u64) -> Result<(), TreeError> {
-    let mut known = known_parts(conn).await?;
-    let Some(mut peaks) = kept_peaks(conn, known).await? else {
-        clear(conn).await?;
-        return Box::pin(fill(conn, size)).await;
-    };
+    let (mut known, mut peaks) = known_parts(conn).await?;
     while (known + 1) * PART <= size {
         let until = (known + PARTS_AT_ONCE).min(size / PART);
         let mut nodes = Vec::new();
@@ -148,20 +144,23 @@ fn join(nth: u64, root: Hash, peaks: &mut Vec<Hash>, nodes: &mut Vec<(Node, Hash
     peaks.push(root);
 }
 
-/// How many of the smallest parts are kept.
-async fn known_parts(conn: &mut PgConnection) -> sqlx::Result<u64> {
+/// How many of the smallest parts are kept, and the trees that they make up. If something was lost: none.
+async fn known_parts(conn: &mut PgConnection) -> sqlx::Result<(u64, Vec<Hash>)> {
     let last: Option<i64> = sqlx::query_scalar("SELECT max(nth) FROM live.tree WHERE level = $1")
         .bind(LEVEL.cast_signed())
-        .fetch_one(conn)
+        .fetch_one(&mut *conn)
         .await?;
-    Ok(last.map_or(0, |last| last.unsigned_abs() + 1))
-}
-
-/// The trees that the first parts make up, if nothing of them was lost.
-async fn kept_peaks(conn: &mut PgConnection, parts: u64) -> sqlx::Result<Option<Vec<Hash>>> {
-    let nodes = perfect_parts(0..parts * PART);
-    let kept = kept(conn, &nodes).await?;
-    Ok(nodes.iter().map(|node| kept.get(node).copied()).collect())
+    let parts = last.map_or(0, |last| last.unsigned_abs() + 1);
+    if let Some(size) = parts.checked_mul(PART) {
+        let nodes = perfect_parts(0..size);
+        let kept = kept(conn, &nodes).await?;
+        let peaks: Option<Vec<Hash>> = nodes.iter().map(|node| kept.get(node).copied()).collect();
+        if let Some(peaks) = peaks {
+            return Ok((parts, peaks));
+        }
+    }
+    clear(conn).await?;
+    Ok((0, Vec::new()))
 }
 
 async fn kept(conn: &mut PgConnection, nodes: &[Node]) -> sqlx::Result<HashMap<Node, Hash>> {
