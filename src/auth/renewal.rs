@@ -116,7 +116,10 @@ async fn wait_for_turn(
     now: DateTime<Utc>,
 ) -> Result<Option<Standing>, VaultError> {
     let waiting = async {
-        while !vault.begin_renewal(user, asked_with.revision, LEASE).await? {
+        while !vault
+            .begin_renewal(user, asked_with.revision, LEASE)
+            .await?
+        {
             match vault.provider_tokens(user).await? {
                 None => return Ok(Some(Standing::Refused)),
                 Some(stored) if stored.revision != asked_with.revision => {
