@@ -35,7 +35,7 @@ use crate::{clock::Clock, ids::Ids};
 const KEY_MEMORY: Duration = Duration::from_mins(1);
 const KEYS_IN_MEMORY: u64 = 100_000;
 /// Of many keys, so many are unwrapped on one thread, while the others are read.
-const KEYS_AT_ONCE: usize = 8192;
+const KEYS_AT_ONCE: usize = 50_000;
 
 /// Of `vault.subject_keys`: the subject, the master key's name, and the wrapped key.
 type WrappedRow = (Uuid, String, Vec<u8>);

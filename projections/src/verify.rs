@@ -238,9 +238,8 @@ async fn fold(
     }
     let (events, mut flaws) = joined(following.await);
     for (table, rows) in rows.iter_mut().enumerate() {
-        for seen in &mut watched {
-            rows.rows.append(&mut seen.take_settled(table));
-        }
+        let settled = watched.iter_mut().map(|seen| seen.take_settled(table));
+        rows.settled.extend(settled.flatten());
     }
     flaws.extend(events::flaws(watched, wish.user, left_behind));
     flaws.sort_by_key(|flaw| flaw.position);

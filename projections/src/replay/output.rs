@@ -9,6 +9,8 @@ use super::tuple::{Field, Tuple};
 pub struct TableRows {
     /// Whole rows, as COPY takes them.
     pub(crate) rows: Vec<u8>,
+    /// More of them, which came before: to put them together would take as much memory again.
+    pub(crate) settled: Vec<Vec<u8>>,
     /// By the fields of the key, as COPY takes them.
     pub(crate) sums: HashMap<Vec<u8>, Sum>,
 }
@@ -39,11 +41,17 @@ impl TableRows {
     /// Takes the sums of another part of the log.
     pub(crate) fn merge(&mut self, other: Self) {
         self.rows.extend(other.rows);
+        self.settled.extend(other.settled);
         for (key, more) in other.sums {
             let sum = self.sums.entry(key).or_default();
             sum.number += more.number;
             sum.position = sum.position.max(more.position);
         }
+    }
+
+    /// All whole rows, in pieces.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.settled.iter().chain([&self.rows]).map(Vec::as_slice)
     }
 
     /// Makes rows of the sums.

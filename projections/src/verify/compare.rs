@@ -72,8 +72,9 @@ fn compare_pieces(
         .collect();
     rows.sum_up();
     // Most rows have about this many bytes.
-    let mut truth: HashMap<&[u8], &[u8]> = HashMap::with_capacity(rows.rows.len() / 128);
-    for row in Rows(&rows.rows) {
+    let bytes: usize = rows.pieces().map(<[u8]>::len).sum();
+    let mut truth: HashMap<&[u8], &[u8]> = HashMap::with_capacity(bytes / 128);
+    for row in rows.pieces().flat_map(Rows) {
         truth.insert(row.start(table.key), row.0);
     }
     let count = u64::try_from(truth.len()).unwrap_or(u64::MAX);

@@ -25,7 +25,8 @@ pub(super) struct Watched {
     links: Option<mpsc::Sender<Vec<Link>>>,
     waiting: Vec<Link>,
     progress: Arc<Progress>,
-    settled: Vec<Vec<u8>>,
+    /// By table, as they came: they are many.
+    settled: Vec<Vec<Vec<u8>>>,
     versions: HashMap<Uuid, i64>,
     erased: HashSet<Uuid>,
     /// Subjects without a key, and the first event that would need it.
@@ -53,7 +54,7 @@ impl Watched {
     }
 
     /// The rows of a table that came before the end.
-    pub fn take_settled(&mut self, table: usize) -> Vec<u8> {
+    pub fn take_settled(&mut self, table: usize) -> Vec<Vec<u8>> {
         let rows = self.settled.get_mut(table);
         rows.map(std::mem::take).unwrap_or_default()
     }
@@ -108,11 +109,12 @@ impl Wanted for Watched {
         }
     }
 
-    fn settled(&mut self, table: usize, rows: Vec<u8>) -> bool {
+    fn settled(&mut self, table: usize, mut rows: Vec<u8>) -> bool {
+        rows.shrink_to_fit();
         if self.settled.len() <= table {
             self.settled.resize_with(table + 1, Vec::new);
         }
-        self.settled[table].extend(rows);
+        self.settled[table].push(rows);
         true
     }
 
