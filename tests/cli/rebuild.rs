@@ -1,4 +1,8 @@
 //! `rollcall rebuild` and `rollcall verify`, as people run them, beside a service, and killed.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it is"
+)]
 
 use std::{
     hash::{BuildHasher, RandomState},
