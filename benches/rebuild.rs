@@ -131,8 +131,10 @@ impl Times {
             "stock replay      {stock:>12.0}   rebuild is {:.0}x that",
             rebuilt / stock
         );
-        let [rebuild, verify] = [self.rebuild_mib, self.verify_mib];
-        println!("peak memory       {rebuild:>9} MiB for the rebuild, {verify} MiB for verify");
+        println!(
+            "peak memory       {:>9} MiB for the rebuild, {} MiB for verify",
+            self.rebuild_mib, self.verify_mib
+        );
     }
 }
 
