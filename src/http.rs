@@ -73,8 +73,9 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let service = service(Arc::clone(&app));
     let service =
-        ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service(app));
+        ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
     let listener = Patient::new(listener, PATIENCE).tap_io(|connection| {
         if let Err(error) = connection.get_ref().set_nodelay(true) {
             tracing::debug!(%error, "answers may be held back by the system for a moment");
@@ -85,6 +86,7 @@ pub async fn serve(
     let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
         stop.await;
         told.cancel();
+        app.followers.send_home();
     });
     let too_long = async {
         stopping.cancelled().await;

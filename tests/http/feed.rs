@@ -11,6 +11,11 @@ use futures_util::StreamExt;
 use rollcall::http;
 use rollcall_events::user::{Role, UserCommand};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+};
 use tower::ServiceExt;
 
 use crate::{
@@ -195,6 +200,36 @@ async fn who_is_suspended_ceases_to_follow() {
     let id = me.json["id"].as_str().unwrap().parse().unwrap();
     app.command(id, UserCommand::SuspendUser).await;
     while follower.next().await.is_some() {}
+}
+
+#[tokio::test]
+async fn a_node_that_stops_does_not_wait_for_those_who_follow() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped = async { stopped.await.unwrap() };
+    let serving = tokio::spawn(http::serve(app.app.clone(), listener, stopped));
+    let mut follower = TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "GET {EVENTS} HTTP/1.1\r\nHost: rollcall\r\nAccept: text/event-stream\r\nCoder-Session-Token: {}\r\n\r\n",
+        owner.token()
+    );
+    follower.write_all(request.as_bytes()).await.unwrap();
+    let mut first = [0; 15];
+    follower.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200 OK");
+    stop.send(()).unwrap();
+    // Less than other requests are given.
+    let served = tokio::time::timeout(Duration::from_secs(5), serving).await;
+    served.unwrap().unwrap().unwrap();
+    let mut rest = Vec::new();
+    follower.read_to_end(&mut rest).await.unwrap();
+    assert!(
+        rest.ends_with(b"0\r\n\r\n"),
+        "the stream ends as streams do"
+    );
 }
 
 #[tokio::test]

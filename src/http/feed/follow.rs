@@ -17,6 +17,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{Wanted, log_error, view::EventView};
 use crate::{
@@ -33,10 +34,11 @@ const CHECK_EVERY: Duration = Duration::from_secs(5);
 /// A stream on which nothing happens says so, so that nobody on the way takes it for dead.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
-/// The places for followers, and what wakes them.
+/// The places for followers, what wakes them, and what sends them home.
 pub struct Followers {
     places: Arc<Semaphore>,
     bell: Bell,
+    closing: CancellationToken,
 }
 
 impl Followers {
@@ -46,7 +48,13 @@ impl Followers {
         Self {
             places: Arc::new(Semaphore::new(MOST_FOLLOWERS)),
             bell: Bell::hang(pool),
+            closing: CancellationToken::new(),
         }
+    }
+
+    /// Ends all their streams, which would never end by themselves: the node stops, and they go on at another.
+    pub fn send_home(&self) {
+        self.closing.cancel();
     }
 }
 
@@ -58,6 +66,7 @@ struct Follower {
     position: i64,
     read: VecDeque<EventView>,
     bell: Bell,
+    closing: CancellationToken,
     checked_at: Instant,
     _place: OwnedSemaphorePermit,
 }
@@ -78,6 +87,7 @@ pub fn follow(
     })?;
     let follower = Follower {
         bell: app.followers.bell.clone(),
+        closing: app.followers.closing.clone(),
         app,
         session: caller.session,
         wanted,
@@ -92,7 +102,8 @@ pub fn follow(
 
 fn events(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
     stream::unfold(follower, |mut follower| async move {
-        match follower.next().await {
+        let closing = follower.closing.clone();
+        match closing.run_until_cancelled(follower.next()).await? {
             Ok(event) => Some((Ok(event), follower)),
             // The status was sent long ago: whoever follows comes back, and is told then.
             Err(refusal) => {
