@@ -1,6 +1,6 @@
 //! The past, as it was when it was the present.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::http::Method;
 use chrono::TimeDelta;
@@ -11,6 +11,7 @@ use rollcall_events::{
     user::{ActivationCause, DisplayName, ProfileChange, Role, UserCommand, Username},
 };
 use serde_json::{Value, json};
+use sqlx::ConnectOptions;
 use uuid::Uuid;
 
 use crate::{
@@ -379,10 +380,60 @@ async fn the_difference_between_two_moments_names_each_field_before_and_after() 
     assert_eq!(born.json["before"], Value::Null);
     let bad = path("from_at=2026-01-01T12:00:00Z&from_version=1&version=9");
     assert_eq!(wrong_fields(&owner.get(&bad).await), ["from_at"]);
-    assert_eq!(
-        wrong_fields(&owner.get(&path("version=9")).await),
-        ["version"]
-    );
+    for (query, field) in [
+        ("version=9", "version"),
+        ("from_version=9", "from_version"),
+        ("from_position=99", "from_position"),
+        ("from_at=2027-01-01T12:00:00Z", "from_at"),
+    ] {
+        assert_eq!(wrong_fields(&owner.get(&path(query)).await), [field]);
+    }
+}
+
+#[tokio::test]
+async fn before_a_users_first_event_there_was_nobody() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let id = app.user(&owner, "bob").await;
+    for path in ["?version=0", "/sessions?version=0"] {
+        let answer = owner.get(&format!("{USERS}/{id}{path}")).await;
+        assert_refused(&answer, 404, "Resource not found");
+    }
+    let path = |query| format!("{USERS}/{id}/difference?{query}");
+    let since = owner.get(&path("from_version=0")).await;
+    assert_eq!(since.json, owner.get(&path("")).await.json);
+}
+
+#[tokio::test]
+async fn a_list_as_of_a_version_is_refused_and_not_that_of_the_present() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let answer = owner.get(&format!("{USERS}?version=1")).await;
+    assert_eq!(wrong_fields(&answer), ["version"]);
+}
+
+#[tokio::test]
+async fn what_is_being_written_is_waited_for_where_it_may_be_of_the_moment() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let id = app.user(&owner, "bob").await;
+    app.pass(TimeDelta::hours(1));
+    app.user(&owner, "cleo").await;
+    app.pass(TimeDelta::hours(1));
+    let mut writer = app.superuser.connect().await.unwrap();
+    sqlx::raw_sql("BEGIN; SELECT FROM log.head FOR UPDATE")
+        .execute(&mut writer)
+        .await
+        .unwrap();
+    let before = format!("{USERS}/{id}?at=2026-01-01T12:30:00Z");
+    assert_eq!(owner.get(&before).await.status, 200);
+    let since = format!("{USERS}/{id}?at=2026-01-01T13:30:00Z");
+    let asked = owner.get(&since);
+    tokio::pin!(asked);
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut asked).await;
+    assert!(early.is_err(), "{early:?}");
+    sqlx::raw_sql("COMMIT").execute(&mut writer).await.unwrap();
+    assert_eq!(asked.await.status, 200);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use rollcall_events::{
     Recorded,
     log::{LogError, LogReader, RawEvent},
 };
-use sqlx::PgExecutor;
+use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
 use crate::users::{self, UserRow};
@@ -52,28 +52,39 @@ impl Moment {
 
 /// Whether the moment has come: what was then never changes again.
 ///
+/// What is being written has had its time already. Where that may be before the moment, it is waited for.
+///
 /// # Errors
 /// The database fails.
 pub async fn is_past(
-    executor: impl PgExecutor<'_>,
+    pool: &PgPool,
     user: Uuid,
     moment: Moment,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Result<(), NotYet>> {
     let has_come =
         match moment {
-            Moment::Time(time) => time <= now,
+            Moment::Time(time) if time <= now => {
+                sqlx::query("SELECT FROM log.head WHERE recorded_at <= $1 FOR SHARE")
+                    .bind(time)
+                    .execute(pool)
+                    .await?;
+                true
+            }
+            Moment::Time(_) => false,
+            // Before their first event there was nobody, and that stays so.
+            Moment::Version(0) => true,
             Moment::Version(version) => sqlx::query_scalar(
                 "SELECT EXISTS (SELECT FROM log.events WHERE aggregate_id = $1 AND version = $2)",
             )
             .bind(user)
             .bind(version)
-            .fetch_one(executor)
+            .fetch_one(pool)
             .await?,
             Moment::Position(position) => {
                 sqlx::query_scalar("SELECT position >= $1 FROM log.head")
                     .bind(position)
-                    .fetch_one(executor)
+                    .fetch_one(pool)
                     .await?
             }
         };

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::{
     UserView,
-    moment::{moment_named, require_past},
+    moment::{NAMES, moment_named, require_past_named},
     target::target,
 };
 use crate::{
@@ -28,6 +28,9 @@ use crate::{
     },
     permissions::{Action, Object},
 };
+
+/// What says since when.
+const SINCE: [&str; 3] = ["from_at", "from_version", "from_position"];
 
 /// What is other about a user at a moment than at another.
 #[derive(Debug, Serialize, ToSchema)]
@@ -82,18 +85,15 @@ pub async fn difference(
     let found = target(&app, &caller, &user).await?;
     caller.require_or_hide(Action::ReadHistory, &Object::user(found.row.id))?;
     let mut parameters = Parameters::parse(query.as_deref());
-    let from = moment_named(
-        &mut parameters,
-        ["from_at", "from_version", "from_position"],
-    );
-    let to = moment_named(&mut parameters, ["at", "version", "position"]);
+    let from = moment_named(&mut parameters, SINCE);
+    let to = moment_named(&mut parameters, NAMES);
     parameters.finish()?;
     let before = match from {
-        Some(moment) => view_at(&app, &found, moment).await?,
+        Some(moment) => view_at(&app, &found, moment, SINCE).await?,
         None => None,
     };
     let after = match to {
-        Some(moment) => view_at(&app, &found, moment).await?,
+        Some(moment) => view_at(&app, &found, moment, NAMES).await?,
         None => Some(without_visits(found)),
     };
     let changes =
@@ -106,8 +106,13 @@ pub async fn difference(
     Ok(Json(StatusCode::OK, answer))
 }
 
-async fn view_at(app: &App, now: &FoundUser, moment: Moment) -> Result<Option<UserView>, Refusal> {
-    require_past(app, now.row.id, moment).await?;
+async fn view_at(
+    app: &App,
+    now: &FoundUser,
+    moment: Moment,
+    names: [&str; 3],
+) -> Result<Option<UserView>, Refusal> {
+    require_past_named(app, now.row.id, moment, names).await?;
     let then = user_at(&app.log, now.row.id, moment).await?;
     Ok(then.map(|then| {
         without_visits(FoundUser {

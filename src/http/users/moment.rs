@@ -11,13 +11,20 @@ use crate::{
     },
 };
 
+/// What says when, in the order of [`Moment`]: a time, a version or a position.
+pub const NAMES: [&str; 3] = ["at", "version", "position"];
+
 /// The moment, if the request asks about one.
 pub fn moment(parameters: &mut Parameters) -> Option<Moment> {
-    moment_named(parameters, ["at", "version", "position"])
+    moment_named(parameters, NAMES)
 }
 
 /// The moment of everybody, if the request asks about one. Versions are each user's own.
 pub fn moment_of_all(parameters: &mut Parameters) -> Option<Moment> {
+    if !parameters.text("version").is_empty() {
+        let detail = "Versions are each user's own: \"at\" or \"position\" says when";
+        parameters.refuse("version", detail.to_owned());
+    }
     let given = ["at", "position"].map(|name| !parameters.text(name).is_empty());
     match given {
         [true, true] => {
@@ -50,10 +57,20 @@ pub fn moment_named(parameters: &mut Parameters, names: [&str; 3]) -> Option<Mom
 
 /// Refuses a moment that has not come: the answer would not stay true.
 pub async fn require_past(app: &App, user: Uuid, moment: Moment) -> Result<(), Refusal> {
+    require_past_named(app, user, moment, NAMES).await
+}
+
+/// The same, of a moment that was asked for by these names.
+pub async fn require_past_named(
+    app: &App,
+    user: Uuid,
+    moment: Moment,
+    [at, version, position]: [&str; 3],
+) -> Result<(), Refusal> {
     let name = match moment {
-        Moment::Time(_) => "at",
-        Moment::Version(_) => "version",
-        Moment::Position(_) => "position",
+        Moment::Time(_) => at,
+        Moment::Version(_) => version,
+        Moment::Position(_) => position,
     };
     let is_past = is_past(&app.pool, user, moment, app.clock.now()).await?;
     is_past.map_err(|_| {

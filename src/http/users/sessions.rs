@@ -105,8 +105,10 @@ pub async fn sessions(
     let mut parameters = Parameters::parse(query.as_deref());
     let moment = moment(&mut parameters);
     parameters.finish()?;
+    if let Some(moment) = moment {
+        require_past(&app, user, moment).await?;
+    }
     let moment = moment.unwrap_or(Moment::Time(app.clock.now()));
-    require_past(&app, user, moment).await?;
     let then = user_at(&app.log, user, moment).await?;
     let then = then.ok_or_else(Refusal::not_found)?;
     let sessions = sessions_at(&app.log, user, moment, then.at).await?;
