@@ -46,7 +46,10 @@ pub async fn run(app: AppState, stopping: CancellationToken) {
         return;
     };
     let every = TimeDelta::from_std(every).unwrap_or(TimeDelta::MAX);
-    let mut turns = Turns::default();
+    let mut turns = Turns {
+        is_owing: true,
+        is_told: false,
+    };
     loop {
         let pause = turns.turn(&app, every).await;
         tokio::select! {
@@ -58,10 +61,11 @@ pub async fn run(app: AppState, stopping: CancellationToken) {
 }
 
 /// What one turn leaves to the next.
-#[derive(Default)]
 struct Turns {
-    /// A checkpoint has not reached its destination.
+    /// The newest checkpoint has perhaps not reached its destination: when a node begins, nobody knows.
     is_owing: bool,
+    /// That one did not is said already.
+    is_told: bool,
 }
 
 impl Turns {
@@ -104,10 +108,11 @@ impl Turns {
             Ok(place) => {
                 tracing::info!(position = made.size, %place, "a checkpoint was sent");
                 self.is_owing = false;
+                self.is_told = false;
             }
             Err(error) => {
                 let error = &error as &dyn Error;
-                if self.is_owing {
+                if self.is_told {
                     tracing::debug!(error, "a checkpoint still cannot be sent");
                 } else {
                     tracing::warn!(
@@ -116,6 +121,7 @@ impl Turns {
                     );
                 }
                 self.is_owing = true;
+                self.is_told = true;
             }
         }
     }

@@ -46,7 +46,7 @@ pub enum NoteError {
     /// It has not the form of a note.
     #[error("this is no signed note: {0}")]
     Form(&'static str),
-    /// Nobody signed it whom we know.
+    /// Nobody signed it whom we know: the name of the key and its hash, as the key begins.
     #[error("the note is not signed by {0}")]
     Unsigned(String),
     /// The signature is of another text, or by another.
@@ -97,7 +97,8 @@ impl VerifierKey {
         if is_signed {
             Ok(text)
         } else {
-            Err(NoteError::Unsigned(self.name.clone()))
+            let id = u32::from_be_bytes(id);
+            Err(NoteError::Unsigned(format!("{}+{id:08x}", self.name)))
         }
     }
 }
@@ -298,7 +299,7 @@ mod tests {
         assert_eq!(key().open(&both), Ok(TEXT));
         // The same name with another key, which is not ours to judge.
         let same_name = Signer::new("PeterNeumann", &[7; 32]).unwrap().sign(TEXT);
-        let unsigned = Err(NoteError::Unsigned("PeterNeumann".into()));
+        let unsigned = Err(NoteError::Unsigned("PeterNeumann+c74f20a3".into()));
         assert_eq!(key().open(&same_name), unsigned);
         assert_eq!(key().open(OTHER_NOTE), unsigned);
         // One that is right does not excuse one that is wrong.

@@ -159,7 +159,10 @@ fn signed_root(last: &Made, signer: &Signer) -> Result<Hash, MakeError> {
     let forged = |source| MakeError::Forged { size, source };
     // It was perhaps made when the log had another name.
     let origin = last.note.lines().next().unwrap_or_default();
-    let signer = signer.renamed(origin).map_err(SignerError::Name)?;
+    let signer = signer.renamed(origin).map_err(|_| {
+        let error = NoteError::Form("its first line names no log");
+        forged(error.into())
+    })?;
     let checkpoint = Checkpoint::open(&last.note, &signer.verifier_key()).map_err(forged)?;
     if checkpoint.size != size.unsigned_abs() || checkpoint.root[..] != last.root {
         let error = NoteError::Form("it is another one");
