@@ -31,7 +31,11 @@ impl Draft {
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&path)?;
+            .open(&path)
+            .map_err(|error| {
+                let says = format!("{}: {error}", path.display());
+                io::Error::new(error.kind(), says)
+            })?;
         Ok(Self {
             file,
             path,

@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     io::{self, BufWriter},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -15,6 +15,7 @@ use rollcall_events::{
 };
 use rollcall_projections::rebuild::{Progress, Stage};
 use sqlx::{ConnectOptions, PgConnection};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{draft::Draft, progress::shown, with_log::with_log};
 use crate::config::{Config, StoreArgs};
@@ -25,7 +26,7 @@ const BUFFER_BYTES: usize = 1024 * 1024;
 /// What to export, and where to.
 #[derive(ClapArgs)]
 pub struct Export {
-    /// File to write, which its owner alone can read [default: standard output]
+    /// File to write, which its owner alone can read; - for standard output [default: -]
     file: Option<PathBuf>,
     /// The log as of this time, like 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME", conflicts_with = "with_vault")]
@@ -72,14 +73,35 @@ async fn write(
     };
     let watched = Arc::clone(progress);
     let advanced = move |events| watched.advance(events);
-    let Some(place) = &args.file else {
+    let place = args.file.as_deref();
+    let Some(place) = place.filter(|place| *place != Path::new("-")) else {
         let out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout());
         let (_, events) = log::export(conn, log, wish, out, advanced).await?;
         return Ok(events);
     };
     let draft = Draft::of(place)?;
     let out = BufWriter::with_capacity(BUFFER_BYTES, draft.file()?);
-    let (_, events) = log::export(conn, log, wish, out, advanced).await?;
+    // Who is interrupted takes the draft away again.
+    let (_, events) = tokio::select! {
+        exported = log::export(conn, log, wish, out, advanced) => exported?,
+        error = interrupted() => return Err(error.into()),
+    };
     draft.arrive()?;
     Ok(events)
+}
+
+async fn interrupted() -> io::Error {
+    let waiting = async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        Ok(())
+    };
+    let says = "it was interrupted";
+    waiting
+        .await
+        .map_or_else(|error| error, |()| io::Error::other(says))
 }

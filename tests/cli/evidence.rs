@@ -334,6 +334,32 @@ fn an_interrupted_import_leaves_nothing() {
 }
 
 #[test]
+fn an_interrupted_export_leaves_no_file() {
+    let (name, folder) = (databases::migrated(), Folder::new());
+    let here = databases::url(&name);
+    let mut look = Look::into(&name);
+    // It waits for the vault.
+    look.execute("BEGIN; LOCK TABLE vault.credentials");
+    let file = folder.join("log.jsonl");
+    for signal in ["INT", "TERM"] {
+        let mut export = command_on(&here, &["export", "--with-vault", &file]);
+        let mut child = export.spawn().unwrap();
+        let files = || fs::read_dir(folder.path()).unwrap().count();
+        eventually("its draft", || (files() == 1).then_some(()));
+        let kill = format!("kill -{signal} {}", child.id());
+        assert!(
+            Command::new("sh")
+                .args(["-c", &kill])
+                .status()
+                .unwrap()
+                .success()
+        );
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        assert_eq!(files(), 0);
+    }
+}
+
+#[test]
 fn a_vault_comes_in_with_its_own_master_key_alone() {
     let (here, folder) = (some_history(&["bob"]), Folder::new());
     let file = folder.join("log.jsonl");
@@ -391,6 +417,7 @@ fn a_file_that_cannot_be_written_whole_is_not_written_at_all() {
         failed.failed().contains("the export cannot be written"),
         "{failed:?}"
     );
+    assert!(failed.failed().contains("no/such/folder"), "{failed:?}");
     let kept = folder.write("kept.jsonl", "what was there before");
     let future = on(&url, &["export", "--as-of", "2999-01-01T00:00:00Z", &kept]);
     assert!(future.failed().contains("has not come"), "{future:?}");

@@ -435,8 +435,15 @@ async fn a_log_that_was_altered_is_not_exported() {
         sqlx::query(statement).execute(&mut conn).await.unwrap();
     }
     let log = log_of(&app).await;
-    let refusal = exported(&log, WHOLE).await.unwrap_err();
-    assert!(matches!(refusal, ExportError::Altered), "{refusal}");
+    let head = log::head(log.pool()).await.unwrap();
+    let before_the_last = Export {
+        as_of: Some(head.recorded_at - TimeDelta::microseconds(1)),
+        ..WHOLE
+    };
+    for wish in [WHOLE, before_the_last] {
+        let refusal = exported(&log, wish).await.unwrap_err();
+        assert!(matches!(refusal, ExportError::Altered), "{refusal}");
+    }
     sqlx::query("DELETE FROM log.events WHERE position = 5")
         .execute(&mut conn)
         .await

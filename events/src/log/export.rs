@@ -7,7 +7,10 @@ use futures_util::StreamExt;
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::{sync::mpsc, task::spawn_blocking};
 
-use super::{DecodeError, LogReader, Part, RawEvent, Upcasters, head, scan};
+use super::{
+    DecodeError, Frontier, Hash, Head, LogReader, Part, ProofError, RawEvent, Upcasters, head,
+    proofs, scan,
+};
 use crate::{
     copy::RowReader,
     evidence::export::{FORMAT, Header, VERSION, WriteError, Writer},
@@ -63,6 +66,15 @@ impl From<std::io::Error> for ExportError {
     }
 }
 
+impl From<ProofError> for ExportError {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Database(error) => Self::Database(error),
+            ProofError::NoSuch { .. } | ProofError::Altered(_) => Self::Altered,
+        }
+    }
+}
+
 /// How an event is opened, if it is.
 type Opening = Option<Arc<(Upcasters, KeyRing)>>;
 
@@ -111,7 +123,7 @@ pub async fn export<W: Write + Send + 'static>(
         vault,
     };
     let mut writer = events(&mut tx, up_to, opening, header, out, advanced).await?;
-    if up_to == head.position && *writer.frontier() != head.frontier {
+    if writer.frontier().root() != true_root(log, up_to, &head).await? {
         return Err(ExportError::Altered);
     }
     if wish.with_vault {
@@ -119,6 +131,19 @@ pub async fn export<W: Write + Send + 'static>(
     }
     tx.commit().await?;
     Ok((writer.end()?, up_to.unsigned_abs()))
+}
+
+/// What the tree of the events up to a position must be.
+async fn true_root(log: &LogReader, up_to: i64, head: &Head) -> Result<Hash, ExportError> {
+    if up_to == head.position {
+        return Ok(head.frontier.root());
+    }
+    if up_to == 0 {
+        return Ok(Frontier::default().root());
+    }
+    let (from, to) = (up_to.unsigned_abs(), head.frontier.size());
+    let grown = proofs::consistency(log.pool(), from, to).await?;
+    Ok(grown.from_root)
 }
 
 /// The last position by a moment. Times never run backwards in the log: what had been recorded by then is its beginning.
