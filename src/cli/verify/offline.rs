@@ -144,6 +144,16 @@ fn print_text(found: &Found) -> io::Result<()> {
             vouched + 1
         )?;
     }
+    let header = verified.header.as_ref();
+    if header.is_some_and(|header| header.opened) {
+        writeln!(
+            out,
+            "What is opened stands beside the events for people to read, and nothing here proves it."
+        )?;
+    }
+    if header.is_some_and(|header| header.vault.is_some()) {
+        writeln!(out, "No checkpoint ever vouches for the vault.")?;
+    }
     if verified.is_good() && refused.is_empty() {
         writeln!(out, "The export is what it was.")?;
     }

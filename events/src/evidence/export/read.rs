@@ -272,7 +272,8 @@ impl<R: BufRead> Reader<R> {
     fn expected(&self) -> Option<i64> {
         let header = self.header.as_ref().map(|header| header.events);
         let events = header.or(self.end.as_ref().map(|end| end.events))?;
-        i64::try_from(events).ok()
+        // There is no position beyond that: so many events are never there.
+        Some(i64::try_from(events).unwrap_or(i64::MAX))
     }
 
     fn is_good(&self) -> bool {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     evidence::{Checkpoint, Signer},
-    log::RawEvent,
+    log::{Frontier, RawEvent},
     vault::VaultRow,
 };
 
@@ -479,6 +479,23 @@ fn numbers_of_any_size_are_told_and_do_no_harm() {
         }
         assert_ne!(told(export.as_bytes()), [""; 0]);
     }
+}
+
+#[test]
+fn more_events_than_there_are_positions_are_told_to_be_missing() {
+    let header = Header {
+        events: u64::MAX,
+        ..header(&[], false)
+    };
+    let header = Line::Header(header).to_text().unwrap() + "\n";
+    let end = Line::End(End {
+        events: u64::MAX,
+        root: Frontier::default().root(),
+        vault: 0,
+        sha256_of_all_before: Sha256::digest(&header).into(),
+    });
+    let export = header + &end.to_text().unwrap() + "\n";
+    assert_ne!(told(export.as_bytes()), [""; 0]);
 }
 
 #[test]
