@@ -74,8 +74,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let service = service(Arc::clone(&app));
-    let service =
-        ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
+    let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
     let listener = Patient::new(listener, PATIENCE).tap_io(|connection| {
         if let Err(error) = connection.get_ref().set_nodelay(true) {
             tracing::debug!(%error, "answers may be held back by the system for a moment");

@@ -11,12 +11,12 @@ use super::{answer::Refusal, query::Parameters};
 
 /// A position that must be given, from 1.
 fn place(parameters: &mut Parameters, name: &str) -> u64 {
-    let position = parameters.position(name);
-    if position == 0 {
+    let position = parameters.text(name).parse().unwrap_or_default();
+    if position == 0 || i64::try_from(position).is_err() {
         let detail = format!("Query param {name:?} must be a position: a number from 1");
         parameters.refuse(name, detail);
     }
-    position.unsigned_abs()
+    position
 }
 
 fn unproved(error: ProofError) -> Refusal {
