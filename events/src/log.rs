@@ -27,7 +27,7 @@ pub use bell::Bell;
 pub use codec::{DecodeError, RawEvent};
 pub use commands::forget_commands;
 pub use export::{Export, ExportError, export};
-pub use head::{Head, head};
+pub use head::{Head, head, settle};
 pub(crate) use merkle::inner;
 #[cfg(test)]
 pub(crate) use merkle::leaf;

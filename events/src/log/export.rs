@@ -9,7 +9,7 @@ use tokio::{sync::mpsc, task::spawn_blocking};
 
 use super::{
     DecodeError, Frontier, Hash, Head, LogReader, Part, ProofError, RawEvent, Upcasters, head,
-    proofs, scan,
+    proofs, scan, settle,
 };
 use crate::{
     copy::RowReader,
@@ -90,6 +90,12 @@ pub async fn export<W: Write + Send + 'static>(
     out: W,
     advanced: impl Fn(u64) + Send + 'static,
 ) -> Result<(W, u64), ExportError> {
+    if let Some(moment) = wish.as_of {
+        if moment > wish.made_at {
+            return Err(ExportError::Future(moment));
+        }
+        settle(&mut *conn, moment).await?;
+    }
     let mut tx = conn.begin().await?;
     tx.execute(
         "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
@@ -98,7 +104,6 @@ pub async fn export<W: Write + Send + 'static>(
     .await?;
     let head = head(&mut *tx).await?;
     let up_to = match wish.as_of {
-        Some(moment) if moment > wish.made_at => return Err(ExportError::Future(moment)),
         Some(moment) => position_at(&mut tx, moment).await?,
         None => head.position,
     };

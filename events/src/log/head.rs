@@ -29,6 +29,19 @@ pub async fn head(executor: impl PgExecutor<'_>) -> sqlx::Result<Head> {
     from_row(&row)
 }
 
+/// Waits for what is being appended, if it may have been recorded by this time: an event has its time before it is there.
+/// Afterwards, nothing more comes that had been recorded by then.
+///
+/// # Errors
+/// The database fails.
+pub async fn settle(executor: impl PgExecutor<'_>, time: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query("SELECT FROM log.head WHERE recorded_at <= $1 FOR SHARE")
+        .bind(time)
+        .execute(executor)
+        .await?;
+    Ok(())
+}
+
 /// Begins a transaction and locks the head, in one round trip. Time-outs bound a node that is stuck: it holds up the
 /// others no longer than they say, and less long than those wait for the lock.
 ///

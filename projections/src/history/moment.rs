@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use rollcall_events::{
     Recorded,
-    log::{LogError, LogReader, RawEvent},
+    log::{LogError, LogReader, RawEvent, settle},
 };
 use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
@@ -65,10 +65,7 @@ pub async fn is_past(
     let has_come =
         match moment {
             Moment::Time(time) if time <= now => {
-                sqlx::query("SELECT FROM log.head WHERE recorded_at <= $1 FOR SHARE")
-                    .bind(time)
-                    .execute(pool)
-                    .await?;
+                settle(pool, time).await?;
                 true
             }
             Moment::Time(_) => false,
