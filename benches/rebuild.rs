@@ -5,6 +5,8 @@
     reason = "a measurement that cannot go on should stop where it is"
 )]
 
+#[path = "rebuild/beside.rs"]
+mod beside;
 #[path = "rebuild/generate.rs"]
 mod generate;
 #[path = "rebuild/stock.rs"]
@@ -36,6 +38,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+use beside::beside_clients;
 use generate::{Plot, generate};
 
 /// Thousands of events, unless the command line gives another number; a fifth as many users.
@@ -71,7 +74,7 @@ async fn measure(cluster: &Cluster) {
     let mut conn = owner.connect().await.unwrap();
     migrate(&mut conn).await.unwrap();
     let pool = PgPoolOptions::new().connect_lazy_with(owner.clone());
-    let vault = Vault::open(pool.clone(), MasterKey::new([7; 32]), &SystemClock)
+    let vault = Vault::open(pool.clone(), master_key(), &SystemClock)
         .await
         .unwrap();
     let log = LogReader::new(pool.clone(), vault, Upcasters::current());
@@ -100,6 +103,14 @@ async fn measure(cluster: &Cluster) {
         times.verify_mib = times.verify_mib.max(peak_mib());
     }
     times.print(events, stock);
+    let rebuild = rebuilt(&owner, &log, true);
+    let (_, seen) = beside_clients(&owner, master_key(), rebuild).await;
+    println!("\nBeside such a rebuild, {seen}.");
+    verified(&owner, &log, false).await;
+}
+
+fn master_key() -> MasterKey {
+    MasterKey::new([7; 32])
 }
 
 #[derive(Default)]
