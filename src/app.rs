@@ -131,7 +131,7 @@ impl App {
         for name in rules::outdated(&pool).await? {
             tracing::warn!(
                 projection = name,
-                "its rows were made by an older rule: a rebuild is due"
+                "its rows were made by an older rule: `rollcall rebuild` makes them anew"
             );
         }
         let log = LogReader::new(pool.clone(), vault, Upcasters::current());

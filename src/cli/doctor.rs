@@ -137,7 +137,7 @@ async fn projections(conn: &mut PgConnection) -> Result<String, String> {
     }
     let names = outdated.join(", ");
     Err(format!(
-        "An older rule made the rows of {names}: a rebuild is due."
+        "An older rule made the rows of {names}: `rollcall rebuild` makes them anew."
     ))
 }
 
