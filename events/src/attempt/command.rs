@@ -34,7 +34,7 @@ pub struct RefusedAttempt {
     pub action: Action,
     /// To what kind of thing.
     pub resource_type: ResourceType,
-    /// To which one, if it is known.
+    /// To which one, if it is known. There is perhaps none of this identifier: what is asked for need not exist.
     pub resource_id: Option<Uuid>,
     /// As whom they tried to sign in, if there is such a user.
     pub user_id: Option<Uuid>,

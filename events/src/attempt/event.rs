@@ -18,7 +18,7 @@ pub enum AttemptEvent {
         action: Action,
         /// To what kind of thing.
         resource_type: ResourceType,
-        /// To which one, if it is known.
+        /// To which one, if it is known. There is perhaps none of this identifier: what is asked for need not exist.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resource_id: Option<Uuid>,
         /// As whom they tried to sign in, if there is such a user.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::{DecodeError, RawEvent, Subscription, Upcasters, codec::Sealed};
@@ -67,25 +67,7 @@ impl LogReader {
     /// # Errors
     /// The database fails, or an event cannot be read.
     pub async fn after(&self, position: i64, limit: i64) -> Result<Vec<Recorded>, LogError> {
-        let events = sqlx::query_as(
-            "SELECT position
-                  , aggregate_type
-                  , aggregate_id
-                  , version
-                  , event_type
-                  , schema_version
-                  , payload
-                  , metadata
-                  , recorded_at
-               FROM log.events
-              WHERE position > $1
-              ORDER BY position
-              LIMIT $2",
-        )
-        .bind(position)
-        .bind(limit)
-        .fetch_all(&self.pool)
-        .await?;
+        let events = raw_after(&self.pool, position, limit).await?;
         self.open(events).await
     }
 
@@ -142,4 +124,31 @@ impl LogReader {
         let opened: Result<Vec<_>, _> = sealed.into_iter().map(|event| event.open(&keys)).collect();
         Ok(opened?)
     }
+}
+
+/// Events after `position`, in order, as the log holds them; at most `limit` of them.
+pub(super) async fn raw_after(
+    executor: impl PgExecutor<'_>,
+    position: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<RawEvent>> {
+    sqlx::query_as(
+        "SELECT position
+              , aggregate_type
+              , aggregate_id
+              , version
+              , event_type
+              , schema_version
+              , payload
+              , metadata
+              , recorded_at
+           FROM log.events
+          WHERE position > $1
+          ORDER BY position
+          LIMIT $2",
+    )
+    .bind(position)
+    .bind(limit)
+    .fetch_all(executor)
+    .await
 }

@@ -10,7 +10,7 @@ use super::Inline;
 use crate::{
     copy::{END, HEADER, PIECE_BYTES},
     evidence::export::{Flaw, Line, Reader},
-    log::{Head, LogError, LogReader, RawEvent, head},
+    log::{Head, LogError, LogReader, head, read::raw_after},
     vault::{VaultError, VaultRow},
 };
 
@@ -229,25 +229,7 @@ async fn project(
     let keys = log.vault().all_keys(conn).await?;
     let mut position = 0;
     loop {
-        let events: Vec<RawEvent> = sqlx::query_as(
-            "SELECT position
-                  , aggregate_type
-                  , aggregate_id
-                  , version
-                  , event_type
-                  , schema_version
-                  , payload
-                  , metadata
-                  , recorded_at
-               FROM log.events
-              WHERE position > $1
-              ORDER BY position
-              LIMIT $2",
-        )
-        .bind(position)
-        .bind(BATCH)
-        .fetch_all(&mut *conn)
-        .await?;
+        let events = raw_after(&mut *conn, position, BATCH).await?;
         let Some(last) = events.last() else {
             return Ok(());
         };
