@@ -6,14 +6,15 @@
     reason = "a measurement that cannot go on should stop where it is"
 )]
 
+#[path = "support/on_a_cluster.rs"]
+mod on_a_cluster;
 #[path = "commands/ours.rs"]
 mod ours;
 #[path = "commands/workload.rs"]
 mod workload;
 
 use std::{
-    env, fs,
-    path::{Path, PathBuf},
+    env,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,13 +23,14 @@ use rollcall::{
     app::{App, AppState},
     config::Config,
     database::{connect_options, migrate},
-    postgres::{Cluster, ClusterOptions, Durability, SUPERUSER},
+    postgres::{Cluster, SUPERUSER},
 };
 use rollcall_events::{clock::SystemClock, vault::MasterKey};
 use rollcall_projections::audit::{PageRequest, Side, page, resolve, search};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use uuid::Uuid;
 
+use on_a_cluster::on_a_cluster;
 use ours::Ours;
 use workload::{Somebody, commands_per_second, populate};
 
@@ -100,23 +102,7 @@ const QUESTIONS: [(&str, &str, &str); 8] = [
 ];
 
 fn main() {
-    let folder = Folder::make();
-    // Here, because the server stops with the thread that started it.
-    let cluster = Cluster::start(&ClusterOptions {
-        data_dir: folder.0.clone(),
-        postgres_bin: None,
-        durability: Durability::Durable,
-    })
-    .unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        tokio::select! {
-            () = measure(&cluster) => {}
-            _ = tokio::signal::ctrl_c() => eprintln!("interrupted"),
-        }
-    });
-    drop(runtime);
-    cluster.stop().unwrap();
+    on_a_cluster(async |cluster, _| measure(cluster).await);
 }
 
 async fn measure(cluster: &Cluster) {
@@ -281,23 +267,4 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 fn millis(time: Duration) -> String {
     format!("{:.1}", time.as_secs_f64() * 1_000.0)
-}
-
-/// The folder of the measurement, removed at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn make() -> Self {
-        let parent = env::var_os("TMPDIR").unwrap_or_else(|| "/var/tmp".into());
-        let name = format!("rollcall-bench-audit-{}", std::process::id());
-        let folder = Path::new(&parent).join(name);
-        fs::create_dir(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
 }

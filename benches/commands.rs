@@ -7,6 +7,8 @@
 
 #[path = "commands/fsync.rs"]
 mod fsync;
+#[path = "support/on_a_cluster.rs"]
+mod on_a_cluster;
 #[path = "commands/ours.rs"]
 mod ours;
 #[path = "commands/pgbench.rs"]
@@ -17,7 +19,7 @@ mod stock;
 mod workload;
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -28,10 +30,11 @@ use std::{
 
 use rollcall::{
     database::{connect_options, migrate},
-    postgres::{Cluster, ClusterOptions, Durability, SUPERUSER},
+    postgres::{Cluster, SUPERUSER},
 };
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 
+use on_a_cluster::on_a_cluster;
 use ours::Ours;
 use pgbench::Pgbench;
 use stock::Stock;
@@ -43,23 +46,7 @@ const ROUNDS: usize = 3;
 const ROUND_S: u64 = 5;
 
 fn main() {
-    let folder = Folder::make();
-    // Here, because the server stops with the thread that started it.
-    let cluster = Cluster::start(&ClusterOptions {
-        data_dir: folder.0.clone(),
-        postgres_bin: None,
-        durability: Durability::Durable,
-    })
-    .unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        tokio::select! {
-            () = measure(&cluster, &folder.0) => {}
-            _ = tokio::signal::ctrl_c() => eprintln!("interrupted"),
-        }
-    });
-    drop(runtime);
-    cluster.stop().unwrap();
+    on_a_cluster(async |cluster, folder| measure(cluster, folder).await);
 }
 
 async fn measure(cluster: &Cluster, folder: &Path) {
@@ -222,23 +209,4 @@ fn median(figures: &[f64]) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted[sorted.len() / 2]
-}
-
-/// The folder of the measurement, removed at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    /// Not in the system's usual folder for short-lived files, which is often in memory: then nothing is durable.
-    fn make() -> Self {
-        let parent = env::var_os("TMPDIR").unwrap_or_else(|| "/var/tmp".into());
-        let folder = Path::new(&parent).join(format!("rollcall-bench-{}", std::process::id()));
-        fs::create_dir(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
 }

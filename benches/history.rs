@@ -7,17 +7,18 @@
 
 #[path = "rebuild/generate.rs"]
 mod generate;
+#[path = "support/on_a_cluster.rs"]
+mod on_a_cluster;
 
 use std::{
-    env, fs,
-    path::{Path, PathBuf},
+    env,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use rollcall::{
     database::{connect_options, migrate},
-    postgres::{Cluster, ClusterOptions, Durability, SUPERUSER},
+    postgres::{Cluster, SUPERUSER},
 };
 use rollcall_events::{
     clock::SystemClock,
@@ -36,6 +37,7 @@ use sqlx::{ConnectOptions, Executor, PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
 use generate::{Plot, generate};
+use on_a_cluster::on_a_cluster;
 
 /// Thousands of users, unless the command line gives another number; twice as many events.
 const THOUSANDS: usize = 1000;
@@ -54,23 +56,7 @@ const QUESTIONS: [(&str, &str, u32); 6] = [
 ];
 
 fn main() {
-    let folder = Folder::make();
-    // Here, because the server stops with the thread that started it.
-    let cluster = Cluster::start(&ClusterOptions {
-        data_dir: folder.0.clone(),
-        postgres_bin: None,
-        durability: Durability::Durable,
-    })
-    .unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        tokio::select! {
-            () = measure(&cluster) => {}
-            _ = tokio::signal::ctrl_c() => eprintln!("interrupted"),
-        }
-    });
-    drop(runtime);
-    cluster.stop().unwrap();
+    on_a_cluster(async |cluster, _| measure(cluster).await);
 }
 
 async fn measure(cluster: &Cluster) {
@@ -194,23 +180,4 @@ impl Past {
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[times.len() / 2]
-}
-
-/// The folder of the measurement, removed at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn make() -> Self {
-        let parent = env::var_os("TMPDIR").unwrap_or_else(|| "/var/tmp".into());
-        let name = format!("rollcall-bench-history-{}", std::process::id());
-        let folder = Path::new(&parent).join(name);
-        fs::create_dir(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
 }

@@ -9,6 +9,8 @@
 mod beside;
 #[path = "rebuild/generate.rs"]
 mod generate;
+#[path = "support/on_a_cluster.rs"]
+mod on_a_cluster;
 #[path = "rebuild/stock.rs"]
 mod stock;
 
@@ -22,7 +24,7 @@ use std::{
 
 use rollcall::{
     database::{connect_options, migrate},
-    postgres::{Cluster, ClusterOptions, Durability, SUPERUSER},
+    postgres::{Cluster, SUPERUSER},
 };
 use rollcall_events::{
     clock::SystemClock,
@@ -40,6 +42,7 @@ use sqlx::{
 
 use beside::beside_clients;
 use generate::{Plot, generate};
+use on_a_cluster::on_a_cluster;
 
 /// Thousands of events, unless the command line gives another number; a fifth as many users.
 const THOUSANDS: usize = 1000;
@@ -47,23 +50,7 @@ const ROUNDS: usize = 3;
 const WORKERS: u32 = 2;
 
 fn main() {
-    let folder = Folder::make();
-    // Here, because the server stops with the thread that started it.
-    let cluster = Cluster::start(&ClusterOptions {
-        data_dir: folder.0.clone(),
-        postgres_bin: None,
-        durability: Durability::Durable,
-    })
-    .unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        tokio::select! {
-            () = measure(&cluster) => {}
-            _ = tokio::signal::ctrl_c() => eprintln!("interrupted"),
-        }
-    });
-    drop(runtime);
-    cluster.stop().unwrap();
+    on_a_cluster(async |cluster, _| measure(cluster).await);
 }
 
 async fn measure(cluster: &Cluster) {
@@ -252,23 +239,4 @@ fn peak_mib() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
     kib.unwrap_or_default() / 1024
-}
-
-/// The folder of the measurement, removed at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn make() -> Self {
-        let parent = env::var_os("TMPDIR").unwrap_or_else(|| "/var/tmp".into());
-        let name = format!("rollcall-bench-rebuild-{}", std::process::id());
-        let folder = Path::new(&parent).join(name);
-        fs::create_dir(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
 }
