@@ -4,6 +4,7 @@
 //! decided, [`vault`] seals what belongs to a person, [`evidence`] proves what the log says. The crate knows nothing of
 //! who reads the events.
 
+pub mod aead;
 pub mod aggregate;
 pub mod attempt;
 pub mod claim;

@@ -2,28 +2,23 @@
 //! nor made up.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305,
-    aead::{Aead, Payload},
+use rollcall_events::{
+    aead::{self, KEY_BYTES, NONCE_BYTES},
+    ids::Ids,
 };
-use rollcall_events::ids::Ids;
 use serde::{Serialize, de::DeserializeOwned};
-
-const NONCE_BYTES: usize = 24;
 
 /// Seals and opens tickets.
 #[derive(Clone)]
 pub struct TicketOffice {
-    cipher: XChaCha20Poly1305,
+    key: [u8; KEY_BYTES],
 }
 
 impl TicketOffice {
     /// An office with this key: every node has the same.
     #[must_use]
-    pub fn new(key: [u8; 32]) -> Self {
-        Self {
-            cipher: XChaCha20Poly1305::new(&key.into()),
-        }
+    pub fn new(key: [u8; KEY_BYTES]) -> Self {
+        Self { key }
     }
 
     /// A ticket for `purpose`: it is of no use for another.
@@ -37,15 +32,8 @@ impl TicketOffice {
         ids: Ids,
     ) -> serde_json::Result<String> {
         let nonce: [u8; NONCE_BYTES] = ids.bytes();
-        let payload = Payload {
-            msg: &serde_json::to_vec(content)?,
-            aad: purpose.as_bytes(),
-        };
-        // Encryption in memory fails only for messages of many gigabytes.
-        let sealed = self
-            .cipher
-            .encrypt(&nonce.into(), payload)
-            .unwrap_or_default();
+        let content = serde_json::to_vec(content)?;
+        let sealed = aead::seal(&self.key, &nonce, purpose.as_bytes(), &content);
         Ok(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
     }
 
@@ -54,11 +42,7 @@ impl TicketOffice {
     pub fn open<T: DeserializeOwned>(&self, purpose: &str, ticket: &str) -> Option<T> {
         let bytes = URL_SAFE_NO_PAD.decode(ticket).ok()?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>()?;
-        let payload = Payload {
-            msg: sealed,
-            aad: purpose.as_bytes(),
-        };
-        let plain = self.cipher.decrypt(&(*nonce).into(), payload).ok()?;
+        let plain = aead::open(&self.key, nonce, purpose.as_bytes(), sealed)?;
         serde_json::from_slice(&plain).ok()
     }
 }

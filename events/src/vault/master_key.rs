@@ -1,18 +1,15 @@
 //! The master key: wraps the subjects' keys. It comes from the configuration and is never in the database.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305,
-    aead::{Aead, Payload},
-};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::{SubjectKey, WrappedKey};
-use crate::ids::Ids;
-
-const NONCE_BYTES: usize = 24;
+use crate::{
+    aead::{self, NONCE_BYTES},
+    ids::Ids,
+};
 
 /// 32 secret bytes that wrap every subject's key.
 #[derive(ZeroizeOnDrop)]
@@ -83,15 +80,7 @@ impl MasterKey {
 
     pub(super) fn wrap(&self, subject: Uuid, key: &SubjectKey, ids: Ids) -> WrappedKey {
         let nonce: [u8; NONCE_BYTES] = ids.bytes();
-        let payload = Payload {
-            msg: key.bytes(),
-            aad: subject.as_bytes(),
-        };
-        // Encryption in memory fails only for messages of many gigabytes.
-        let sealed = self
-            .cipher()
-            .encrypt(&nonce.into(), payload)
-            .unwrap_or_default();
+        let sealed = aead::seal(&self.bytes, &nonce, subject.as_bytes(), key.bytes());
         WrappedKey {
             master_key_id: self.id.clone(),
             wrapped: [nonce.as_slice(), &sealed].concat(),
@@ -100,20 +89,12 @@ impl MasterKey {
 
     pub(super) fn unwrap(&self, subject: Uuid, key: &WrappedKey) -> Option<SubjectKey> {
         let (nonce, sealed) = key.wrapped.split_first_chunk::<NONCE_BYTES>()?;
-        let payload = Payload {
-            msg: sealed,
-            aad: subject.as_bytes(),
-        };
-        let mut bytes = self.cipher().decrypt(&(*nonce).into(), payload).ok()?;
+        let mut bytes = aead::open(&self.bytes, nonce, subject.as_bytes(), sealed)?;
         let key = <[u8; 32]>::try_from(bytes.as_slice())
             .ok()
             .map(SubjectKey::new);
         bytes.zeroize();
         key
-    }
-
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(&self.bytes.into())
     }
 }
 

@@ -4,20 +4,20 @@
 //! Its place in the log is authenticated with it, so that it opens nowhere else.
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305,
-    aead::{Aead, Payload},
-};
 use uuid::Uuid;
 use zeroize::Zeroize;
 
 use super::{KeyRing, SubjectKey};
-use crate::{ids::Ids, personal::PersonalField};
+use crate::{
+    aead::{self, NONCE_BYTES},
+    ids::Ids,
+    personal::PersonalField,
+};
 
 const FORMAT: u8 = 1;
 const SUBJECT_AT: usize = 1;
 const NONCE_AT: usize = SUBJECT_AT + 16;
-const SEALED_AT: usize = NONCE_AT + 24;
+const SEALED_AT: usize = NONCE_AT + NONCE_BYTES;
 /// As many characters of base64 as whole bytes, the subject's among them, come of.
 const SUBJECT_CHARS: usize = NONCE_AT.div_ceil(3) * 4;
 
@@ -75,15 +75,8 @@ pub fn seal(
     let Some(mut plain) = field.reveal()? else {
         return Ok(());
     };
-    let nonce: [u8; 24] = ids.bytes();
-    let payload = Payload {
-        msg: &plain,
-        aad: &place.associated_data(),
-    };
-    // Encryption in memory fails only for messages of many gigabytes.
-    let sealed = cipher(key)
-        .encrypt(&nonce.into(), payload)
-        .unwrap_or_default();
+    let nonce: [u8; NONCE_BYTES] = ids.bytes();
+    let sealed = aead::seal(key.bytes(), &nonce, &place.associated_data(), &plain);
     plain.zeroize();
     let text = [&[FORMAT], subject.as_bytes().as_slice(), &nonce, &sealed].concat();
     field.seal(STANDARD_NO_PAD.encode(text));
@@ -112,16 +105,10 @@ pub fn open(
         field.erase();
         return Ok(());
     };
-    let nonce = bytes[NONCE_AT..]
-        .first_chunk::<24>()
+    let nonce = bytes[NONCE_AT..].first_chunk().ok_or(OpenError::Altered)?;
+    let sealed = &bytes[SEALED_AT..];
+    let mut plain = aead::open(key.bytes(), nonce, &place.associated_data(), sealed)
         .ok_or(OpenError::Altered)?;
-    let payload = Payload {
-        msg: &bytes[SEALED_AT..],
-        aad: &place.associated_data(),
-    };
-    let mut plain = cipher(key)
-        .decrypt(&(*nonce).into(), payload)
-        .map_err(|_| OpenError::Altered)?;
     let opened = field.open(&plain);
     plain.zeroize();
     Ok(opened?)
@@ -139,10 +126,6 @@ fn subject(bytes: &[u8]) -> Option<Uuid> {
         return None;
     }
     Uuid::from_slice(bytes.get(SUBJECT_AT..NONCE_AT)?).ok()
-}
-
-fn cipher(key: &SubjectKey) -> XChaCha20Poly1305 {
-    XChaCha20Poly1305::new(&(*key.bytes()).into())
 }
 
 #[cfg(test)]
