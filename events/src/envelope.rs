@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr};
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor};
 use uuid::Uuid;
 
 use crate::{Event, Personal};
@@ -56,8 +56,7 @@ pub struct Origin {
 }
 
 /// Whose wish a command is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// A user.
     User(Uuid),
@@ -83,6 +82,22 @@ impl Metadata {
         }
     }
 
+    /// Reads the JSON of the log, but for the origin, as if that were erased. To skip it takes less than to keep it.
+    ///
+    /// # Errors
+    /// It is not that JSON.
+    pub(crate) fn without_origin(json: &[u8]) -> serde_json::Result<Self> {
+        let asked: Asked = serde_json::from_slice(json)?;
+        Ok(Self {
+            actor: asked.actor,
+            authentication: asked.authentication,
+            command_id: asked.command_id,
+            correlation_id: asked.correlation_id,
+            causation_id: asked.causation_id,
+            origin: Personal::Erased,
+        })
+    }
+
     /// As a flat map, for readers by way of `cqrs-es`.
     #[must_use]
     pub fn to_map(&self) -> BTreeMap<String, String> {
@@ -97,6 +112,17 @@ impl Metadata {
         }
         map
     }
+}
+
+/// [`Metadata`] without the origin.
+#[derive(Deserialize)]
+struct Asked {
+    actor: Actor,
+    #[serde(default)]
+    authentication: Option<String>,
+    command_id: Uuid,
+    correlation_id: Uuid,
+    causation_id: Uuid,
 }
 
 fn nowhere() -> Personal<Origin> {
@@ -129,17 +155,30 @@ impl fmt::Display for Actor {
     }
 }
 
-impl From<Actor> for String {
-    fn from(actor: Actor) -> Self {
-        actor.to_string()
+impl Serialize for Actor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
-impl TryFrom<String> for Actor {
-    type Error = UnknownActor;
+impl<'de> Deserialize<'de> for Actor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(ActorVisitor)
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, UnknownActor> {
-        text.parse()
+/// Reads an actor where its text is: every event of the log has one.
+struct ActorVisitor;
+
+impl Visitor<'_> for ActorVisitor {
+    type Value = Actor;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the name of an actor")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Actor, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

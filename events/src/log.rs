@@ -24,7 +24,7 @@ mod upcast;
 pub use append::{Appender, ImportError, Importing, Inline, import, left_behind};
 pub use batch::{Outcome, State, Submission, Verdict};
 pub use bell::Bell;
-pub use codec::{DecodeError, RawEvent};
+pub use codec::{Columns, DecodeError, RawEvent};
 pub use commands::forget_commands;
 pub use export::{Export, ExportError, export};
 pub use head::{Head, head, settle};

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use rollcall_events::{
     Recorded,
-    log::{LogError, LogReader, Part, RawEvent},
+    log::{Columns, LogError, LogReader, Part},
     vault::VaultError,
 };
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
@@ -209,7 +209,7 @@ struct Rows {
 }
 
 impl Wanted for Rows {
-    fn open(&mut self, raw: RawEvent, reading: &Reading) -> Result<Option<Recorded>, LogError> {
+    fn open(&mut self, raw: Columns<'_>, reading: &Reading) -> Result<Option<Recorded>, LogError> {
         Ok(Some(raw.open_payload(&reading.upcasters, &reading.keys)?))
     }
 

@@ -36,6 +36,29 @@ pub struct RawEvent {
     pub recorded_at: DateTime<Utc>,
 }
 
+/// The same columns, wherever they are kept: whoever reads the whole log copies nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Columns<'a> {
+    /// Place in the log.
+    pub position: i64,
+    /// The aggregate's type.
+    pub aggregate_type: &'a str,
+    /// The stream.
+    pub aggregate_id: Uuid,
+    /// Place in the stream.
+    pub version: i64,
+    /// The event's type.
+    pub event_type: &'a str,
+    /// The payload's shape.
+    pub schema_version: i32,
+    /// JSON.
+    pub payload: &'a [u8],
+    /// JSON.
+    pub metadata: &'a [u8],
+    /// When.
+    pub recorded_at: DateTime<Utc>,
+}
+
 /// An event that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the event at position {position} cannot be read")]
@@ -101,13 +124,13 @@ pub(super) fn encode(recorded: &Recorded, keys: &KeyRing) -> Result<RawEvent, En
 }
 
 /// An event read and upcast, its personal data still sealed.
-pub(super) struct Sealed {
+pub(super) struct Sealed<'a> {
     recorded: Recorded,
-    event_type: String,
+    event_type: &'a str,
     schema_version: i32,
 }
 
-impl Sealed {
+impl Sealed<'_> {
     /// Whose keys it takes to open the event.
     pub(super) fn subjects(&mut self) -> impl Iterator<Item = Uuid> {
         let payload = self
@@ -160,7 +183,7 @@ impl Sealed {
         let place = Place {
             stream: self.recorded.stream,
             version: self.recorded.version,
-            event_type: &self.event_type,
+            event_type: self.event_type,
             schema_version: self.schema_version,
             field: "payload",
         };
@@ -174,7 +197,7 @@ impl Sealed {
         Place {
             stream: self.recorded.stream,
             version: self.recorded.version,
-            event_type: &self.event_type,
+            event_type: self.event_type,
             schema_version: self.schema_version,
             field,
         }
@@ -187,25 +210,58 @@ impl Sealed {
 }
 
 impl RawEvent {
-    /// Reads the JSON, in whatever shape it is.
-    pub(super) fn read(self, upcasters: &Upcasters) -> Result<Sealed, DecodeError> {
-        let position = self.position;
-        self.try_read(upcasters)
-            .map_err(|source| DecodeError { position, source })
+    /// The event's columns.
+    #[must_use]
+    pub fn columns(&self) -> Columns<'_> {
+        Columns {
+            position: self.position,
+            aggregate_type: &self.aggregate_type,
+            aggregate_id: self.aggregate_id,
+            version: self.version,
+            event_type: &self.event_type,
+            schema_version: self.schema_version,
+            payload: &self.payload,
+            metadata: &self.metadata,
+            recorded_at: self.recorded_at,
+        }
     }
 
-    fn try_read(self, upcasters: &Upcasters) -> Result<Sealed, Cause> {
-        let payload = upcasters.apply(&self.event_type, self.schema_version, &self.payload)?;
-        let metadata: Metadata = serde_json::from_slice(&self.metadata)?;
-        Ok(Sealed {
-            recorded: Recorded {
+    /// The event's leaf in the Merkle tree.
+    #[must_use]
+    pub fn leaf(&self) -> [u8; 32] {
+        self.columns().leaf()
+    }
+}
+
+impl<'a> Columns<'a> {
+    /// Reads the JSON, in whatever shape it is.
+    pub(super) fn read(self, upcasters: &Upcasters) -> Result<Sealed<'a>, DecodeError> {
+        self.read_with(upcasters, |json| serde_json::from_slice(json))
+    }
+
+    /// The same, but for the origin, which is as if it were erased.
+    pub(super) fn read_payload(self, upcasters: &Upcasters) -> Result<Sealed<'a>, DecodeError> {
+        self.read_with(upcasters, Metadata::without_origin)
+    }
+
+    fn read_with(
+        self,
+        upcasters: &Upcasters,
+        metadata: impl FnOnce(&[u8]) -> serde_json::Result<Metadata>,
+    ) -> Result<Sealed<'a>, DecodeError> {
+        let read = || -> Result<Recorded, Cause> {
+            let payload = upcasters.apply(self.event_type, self.schema_version, self.payload)?;
+            Ok(Recorded {
                 position: self.position,
                 stream: self.aggregate_id,
                 version: self.version,
-                event: Event::from_json(&self.aggregate_type, &payload)?,
-                metadata,
+                event: Event::from_json(self.aggregate_type, &payload)?,
+                metadata: metadata(self.metadata)?,
                 recorded_at: self.recorded_at,
-            },
+            })
+        };
+        Ok(Sealed {
+            recorded: read().map_err(|cause| Sealed::flaw(self.position, cause))?,
             event_type: self.event_type,
             schema_version: self.schema_version,
         })
@@ -214,7 +270,7 @@ impl RawEvent {
     /// The event's leaf in the Merkle tree: the hash of all its columns. Numbers are big-endian, times are
     /// microseconds since 1970; texts and bytes are preceded by their length (32 bits).
     #[must_use]
-    pub fn leaf(&self) -> [u8; 32] {
+    pub fn leaf(self) -> [u8; 32] {
         let mut content = Vec::with_capacity(96 + self.payload.len() + self.metadata.len());
         content.extend(self.position.to_be_bytes());
         content.extend(self.aggregate_id.as_bytes());
@@ -224,8 +280,8 @@ impl RawEvent {
         let texts = [
             self.aggregate_type.as_bytes(),
             self.event_type.as_bytes(),
-            &self.payload,
-            &self.metadata,
+            self.payload,
+            self.metadata,
         ];
         for text in texts {
             content.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());

@@ -24,7 +24,7 @@ impl RawEvent {
         upcasters: &Upcasters,
         keys: &KeyRing,
     ) -> Result<Box<RawValue>, DecodeError> {
-        let mut sealed = self.clone().read(upcasters)?;
+        let mut sealed = self.columns().read(upcasters)?;
         let (payload, origin) = sealed.texts();
         let none = KeyRing::default();
         let keys_of_origin = if sealed.hides_origin(keys) {

@@ -113,8 +113,8 @@ impl LogReader {
     /// The vault fails, or an event cannot be read.
     pub async fn open(&self, events: Vec<RawEvent>) -> Result<Vec<Recorded>, LogError> {
         let mut sealed = Vec::with_capacity(events.len());
-        for event in events {
-            sealed.push(event.read(&self.upcasters)?);
+        for event in &events {
+            sealed.push(event.columns().read(&self.upcasters)?);
         }
         let subjects: HashSet<Uuid> = sealed.iter_mut().flat_map(Sealed::subjects).collect();
         let keys = self

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{DecodeError, RawEvent, Upcasters};
+use super::{Columns, DecodeError, RawEvent, Upcasters};
 use crate::{
     Recorded,
     copy::{Row, copy_out},
@@ -24,7 +24,7 @@ pub struct Part {
     pub stream: Option<Uuid>,
 }
 
-/// Sends the events of a part in order of position, as rows of COPY that [`RawEvent::from_row`] reads.
+/// Sends the events of a part in order of position, as rows of COPY that [`Columns::from_row`] reads.
 ///
 /// # Errors
 /// The database fails.
@@ -57,22 +57,22 @@ pub fn stream_of(row: Row<'_>) -> sqlx::Result<Uuid> {
 }
 
 impl RawEvent {
-    /// Reads a row of [`scan`].
+    /// Reads a row of [`scan`], and keeps a copy.
     ///
     /// # Errors
     /// It is no row of the log.
     pub fn from_row(row: Row<'_>) -> sqlx::Result<Self> {
-        let mut fields = row.fields();
+        let columns = Columns::from_row(row)?;
         Ok(Self {
-            position: i64::from_be_bytes(fields.array()?),
-            aggregate_type: fields.text()?.to_owned(),
-            aggregate_id: Uuid::from_bytes(fields.array()?),
-            version: i64::from_be_bytes(fields.array()?),
-            event_type: fields.text()?.to_owned(),
-            schema_version: i32::from_be_bytes(fields.array()?),
-            payload: fields.bytes()?.to_vec(),
-            metadata: fields.bytes()?.to_vec(),
-            recorded_at: time(i64::from_be_bytes(fields.array()?)),
+            position: columns.position,
+            aggregate_type: columns.aggregate_type.to_owned(),
+            aggregate_id: columns.aggregate_id,
+            version: columns.version,
+            event_type: columns.event_type.to_owned(),
+            schema_version: columns.schema_version,
+            payload: columns.payload.to_vec(),
+            metadata: columns.metadata.to_vec(),
+            recorded_at: columns.recorded_at,
         })
     }
 
@@ -100,8 +100,29 @@ impl RawEvent {
             row.extend(field);
         }
     }
+}
 
-    /// Reads the event and opens what there are keys for. From where it was asked stays sealed.
+impl<'a> Columns<'a> {
+    /// Reads a row of [`scan`].
+    ///
+    /// # Errors
+    /// It is no row of the log.
+    pub fn from_row(row: Row<'a>) -> sqlx::Result<Self> {
+        let mut fields = row.fields();
+        Ok(Self {
+            position: i64::from_be_bytes(fields.array()?),
+            aggregate_type: fields.text()?,
+            aggregate_id: Uuid::from_bytes(fields.array()?),
+            version: i64::from_be_bytes(fields.array()?),
+            event_type: fields.text()?,
+            schema_version: i32::from_be_bytes(fields.array()?),
+            payload: fields.bytes()?,
+            metadata: fields.bytes()?,
+            recorded_at: time(i64::from_be_bytes(fields.array()?)),
+        })
+    }
+
+    /// Reads the event and opens what there are keys for. From where it was asked is left out.
     ///
     /// # Errors
     /// The event cannot be read.
@@ -110,7 +131,7 @@ impl RawEvent {
         upcasters: &Upcasters,
         keys: &KeyRing,
     ) -> Result<Recorded, DecodeError> {
-        self.read(upcasters)?.open_payload(keys)
+        self.read_payload(upcasters)?.open_payload(keys)
     }
 
     /// Reads the event and opens all that there are keys for. Each subject whose key is missing is told.

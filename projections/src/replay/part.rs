@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use rollcall_events::{
     Recorded,
     copy::RowReader,
-    log::{LogError, Part, RawEvent, Upcasters, scan, stream_of},
+    log::{Columns, LogError, Part, Upcasters, scan, stream_of},
     vault::KeyRing,
 };
 use sqlx::PgConnection;
@@ -31,7 +31,7 @@ pub(crate) struct Reading {
 /// What is wanted of a part of the log, beside the rows that come last.
 pub(crate) trait Wanted: Send + 'static {
     /// Reads and opens an event, and looks at it as closely as it needs to; nothing to go on without it.
-    fn open(&mut self, raw: RawEvent, reading: &Reading) -> Result<Option<Recorded>, LogError>;
+    fn open(&mut self, raw: Columns<'_>, reading: &Reading) -> Result<Option<Recorded>, LogError>;
 
     /// Takes rows of the table, by its place among all tables of the rules. False: nobody wants more.
     fn settled(&mut self, table: usize, rows: Vec<u8>) -> bool;
@@ -122,7 +122,7 @@ fn fold_pieces<W: Wanted>(
         let mut opened = Vec::new();
         while let Some(row) = reader.next_row()? {
             if share.has(stream_of(row)?) {
-                opened.extend(wanted.open(RawEvent::from_row(row)?, reading)?);
+                opened.extend(wanted.open(Columns::from_row(row)?, reading)?);
                 events += 1;
             }
         }

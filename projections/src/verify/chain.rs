@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
-use rollcall_events::log::{Frontier, Head, RawEvent};
+use rollcall_events::log::{Columns, Frontier, Head};
 use tokio::sync::mpsc;
 
 use super::Flaw;
@@ -19,7 +19,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub fn of(raw: &RawEvent) -> Self {
+    pub fn of(raw: Columns<'_>) -> Self {
         Self {
             position: raw.position,
             recorded_at: raw.recorded_at,

@@ -130,7 +130,7 @@ impl Deciding {
         for raw in raw {
             let Reading { upcasters, keys } = &self.reading;
             // What cannot be read has been told.
-            let Ok(event) = raw.open_payload(upcasters, keys) else {
+            let Ok(event) = raw.columns().open_payload(upcasters, keys) else {
                 continue;
             };
             fold.apply(0, &event);

@@ -8,7 +8,7 @@ use std::{
 
 use rollcall_events::{
     Event, Recorded,
-    log::{LogError, RawEvent},
+    log::{Columns, LogError},
     user::UserEvent,
 };
 use tokio::sync::mpsc;
@@ -59,7 +59,7 @@ impl Watched {
         rows.map(std::mem::take).unwrap_or_default()
     }
 
-    fn look_at_place(&mut self, raw: &RawEvent) {
+    fn look_at_place(&mut self, raw: Columns<'_>) {
         let last = self.versions.entry(raw.aggregate_id).or_default();
         if raw.version != *last + 1 {
             let says = format!(
@@ -76,9 +76,9 @@ impl Watched {
 }
 
 impl Wanted for Watched {
-    fn open(&mut self, raw: RawEvent, reading: &Reading) -> Result<Option<Recorded>, LogError> {
-        self.look_at_place(&raw);
-        self.waiting.push(Link::of(&raw));
+    fn open(&mut self, raw: Columns<'_>, reading: &Reading) -> Result<Option<Recorded>, LogError> {
+        self.look_at_place(raw);
+        self.waiting.push(Link::of(raw));
         let position = raw.position;
         let mut keyless = Vec::new();
         match raw.open(&reading.upcasters, &reading.keys, |subject| {

@@ -235,8 +235,8 @@ async fn project(
         };
         position = last.position;
         let opened = events
-            .into_iter()
-            .map(|event| event.open_payload(log.upcasters(), &keys));
+            .iter()
+            .map(|event| event.columns().open_payload(log.upcasters(), &keys));
         let batch: Vec<_> = opened.collect::<Result<_, _>>().map_err(LogError::from)?;
         inline.write(conn, &batch).await?;
         advanced(Importing::Projected(
