@@ -22,6 +22,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike,
+};
 use rollcall::{
     database::{connect_options, migrate},
     postgres::{Cluster, SUPERUSER},
@@ -49,22 +53,28 @@ const THOUSANDS: usize = 1000;
 const ROUNDS: usize = 3;
 const WORKERS: u32 = 2;
 
-fn main() {
-    on_a_cluster(async |cluster, _| measure(cluster).await);
-}
+/// Of the process that makes the log: the variable says where the server listens.
+const MAKES_LOG: &str = "ROLLCALL_BENCH_MAKES_LOG";
 
-async fn measure(cluster: &Cluster) {
+fn main() {
     let number = env::args().find_map(|argument| argument.parse().ok());
     let events = number.unwrap_or(THOUSANDS) * 1000;
-    let owner = connect_options(cluster, SUPERUSER, "postgres")
+    match env::var_os(MAKES_LOG) {
+        Some(socket) => tokio::runtime::Runtime::new()
+            .unwrap()
+            .block_on(make_log(Path::new(&socket), events)),
+        None => on_a_cluster(async |cluster, _| measure(cluster, events).await),
+    }
+}
+
+async fn make_log(socket: &Path, events: usize) {
+    let owner = PgConnectOptions::new()
+        .socket(socket)
+        .username(SUPERUSER)
+        .database("postgres")
         .log_statements(tracing::log::LevelFilter::Off);
     let mut conn = owner.connect().await.unwrap();
-    migrate(&mut conn).await.unwrap();
-    let pool = PgPoolOptions::new().connect_lazy_with(owner.clone());
-    let vault = Vault::open(pool.clone(), master_key(), &SystemClock)
-        .await
-        .unwrap();
-    let log = LogReader::new(pool.clone(), vault, Upcasters::current());
+    let log = log_of(&owner).await;
     eprintln!("generating {events} events of {} users", events / 5);
     let plot = Plot {
         events,
@@ -76,7 +86,30 @@ async fn measure(cluster: &Cluster) {
     for statement in ["VACUUM ANALYZE log.events", "CHECKPOINT"] {
         conn.execute(statement).await.unwrap();
     }
-    let stock = stock::replay(&pool).await;
+}
+
+async fn log_of(owner: &PgConnectOptions) -> LogReader {
+    let pool = PgPoolOptions::new().connect_lazy_with(owner.clone());
+    let vault = Vault::open(pool.clone(), master_key(), &SystemClock)
+        .await
+        .unwrap();
+    LogReader::new(pool, vault, Upcasters::current())
+}
+
+async fn measure(cluster: &Cluster, events: usize) {
+    let owner = connect_options(cluster, SUPERUSER, "postgres")
+        .log_statements(tracing::log::LevelFilter::Off);
+    let mut conn = owner.connect().await.unwrap();
+    migrate(&mut conn).await.unwrap();
+    // In a process of its own, whose memory is not counted as that of a rebuild.
+    let made = Command::new(env::current_exe().unwrap())
+        .arg((events / 1000).to_string())
+        .env(MAKES_LOG, cluster.socket_dir())
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let log = log_of(&owner).await;
+    let stock = stock::replay(log.pool()).await;
     let psql = psql(&mut conn, cluster).await;
     let mut times = Times::default();
     for round in 0..ROUNDS {
@@ -142,12 +175,13 @@ async fn rebuilt(owner: &PgConnectOptions, log: &LogReader, tells: bool) -> Dura
         workers: WORKERS,
     };
     let progress = Arc::new(Progress::default());
-    let since = Instant::now();
+    let (since, worked) = (Instant::now(), processor_time());
     rebuild::rebuild(owner, log, &wish, &progress)
         .await
         .unwrap();
     let took = since.elapsed();
-    print_stages("rebuild", took, &progress, tells);
+    let worked = processor_time().saturating_sub(worked);
+    print_stages("rebuild", took, worked, &progress, tells);
     took
 }
 
@@ -158,21 +192,26 @@ async fn verified(owner: &PgConnectOptions, log: &LogReader, tells: bool) -> Dur
         repair: false,
     };
     let progress = Arc::new(Progress::default());
-    let since = Instant::now();
+    let (since, worked) = (Instant::now(), processor_time());
     let found = verify::verify(owner, log, &wish, &progress).await.unwrap();
     let took = since.elapsed();
+    let worked = processor_time().saturating_sub(worked);
     assert!(
         found.is_good(),
         "{:?} {:?}",
         found.flaws.first(),
         found.differences.first()
     );
-    print_stages("verify", took, &progress, tells);
+    print_stages("verify", took, worked, &progress, tells);
     took
 }
 
-fn print_stages(what: &str, took: Duration, progress: &Progress, tells: bool) {
-    eprintln!("{what}: {:.2} s", took.as_secs_f64());
+fn print_stages(what: &str, took: Duration, worked: Duration, progress: &Progress, tells: bool) {
+    eprintln!(
+        "{what}: {:.2} s, {:.2} s of processor time in this process",
+        took.as_secs_f64(),
+        worked.as_secs_f64()
+    );
     if !tells {
         return;
     }
@@ -226,6 +265,15 @@ fn copied_out(psql: &Path, cluster: &Cluster) -> Duration {
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[times.len() / 2]
+}
+
+/// What all threads of this process have worked so far.
+fn processor_time() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    [usage.user_time(), usage.system_time()]
+        .map(|time| Duration::from_micros(time.num_microseconds().unsigned_abs()))
+        .iter()
+        .sum()
 }
 
 /// What went before took memory too. What the process has not given back counts all the same.
