@@ -8,6 +8,7 @@
 mod apply;
 mod entry;
 mod filter;
+mod finding;
 mod kind;
 mod list;
 pub mod people;

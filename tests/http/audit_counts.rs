@@ -17,7 +17,7 @@ use crate::{
 };
 
 const ENTRIES: u128 = 240;
-const QUESTIONS: u32 = 300;
+const QUESTIONS: u32 = 500;
 const ACTIONS: [&str; 4] = ["create", "write", "login", "stop"];
 const TYPES: [&str; 4] = ["user", "api_key", "organization", "workspace"];
 const DAYS: [&str; 4] = ["2025-12-30", "2025-12-31", "2026-01-01", "2026-01-02"];
@@ -26,8 +26,9 @@ fn id(nth: u128) -> String {
     Uuid::from_u128(nth).to_string()
 }
 
-/// Two who make up entries of all sorts, among real ones.
-async fn world() -> (TestApp, Client) {
+/// Two who make up entries of all sorts, about themselves, each other and whatever else, among real ones; and what those are
+/// about.
+async fn world() -> (TestApp, Client, Vec<String>) {
     let app = TestApp::start_with(|config| {
         config.audit_test_entries = true;
         config.api_rate_limit = 0;
@@ -36,6 +37,11 @@ async fn world() -> (TestApp, Client) {
     .await;
     let ada = app.owner().await;
     let bob = with_role(&app, &ada, "bob", Role::Owner).await;
+    let mut things: Vec<String> = (1..6).map(id).collect();
+    for who in [&ada, &bob] {
+        let me = who.get(&format!("{USERS}/me")).await;
+        things.push(me.json["id"].as_str().unwrap().to_owned());
+    }
     for nth in 0..ENTRIES {
         let whoever = if nth % 3 == 0 { &bob } else { &ada };
         // Each of these goes round at another pace.
@@ -43,7 +49,7 @@ async fn world() -> (TestApp, Client) {
         let made_up = json!({
             "action": ACTIONS[usize::try_from(nth / 2 % 4).unwrap()],
             "resource_type": TYPES[usize::try_from(nth / 5 % 4).unwrap()],
-            "resource_id": id(1 + nth % 7),
+            "resource_id": things[usize::try_from(nth % 7).unwrap()],
             "organization_id": if nth % 2 == 0 { NIL.to_owned() } else { id(100 + nth % 3) },
             "request_id": id(1_000 + nth / 4),
             "time": format!("{day}T{:02}:00:00Z", nth % 24),
@@ -61,7 +67,7 @@ async fn world() -> (TestApp, Client) {
             assert_eq!(whoever.put(&path, &json!({})).await.status, 200);
         }
     }
-    (app, ada)
+    (app, ada, things)
 }
 
 /// A question: its keys with their values, each there or not.
@@ -74,7 +80,7 @@ struct Question {
     cursor: Option<(bool, usize)>,
 }
 
-fn question() -> impl Strategy<Value = Question> {
+fn question(things: Vec<String>) -> impl Strategy<Value = Question> {
     let one_of = |key: &'static str, values: &[&str], weight: f64| {
         let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
         prop::option::weighted(
@@ -99,7 +105,7 @@ fn question() -> impl Strategy<Value = Question> {
         ),
         one_of("date_from", &DAYS[..2], 0.3),
         one_of("date_to", &DAYS[1..], 0.3),
-        some_id("resource_id", ids(1, 9), 0.2),
+        some_id("resource_id", [things, ids(6, 8)].concat(), 0.3),
         some_id("organization", ids(100, 104), 0.2),
         some_id("request_id", ids(1_000, 1_060), 0.05),
     )
@@ -193,7 +199,7 @@ impl Question {
 #[test]
 fn pages_and_counts_are_those_of_whoever_reads_everything() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let (_app, ada) = runtime.block_on(world());
+    let (_app, ada, things) = runtime.block_on(world());
     let mut all = runtime.block_on(audit(&ada, "limit=1000"));
     let all: Vec<Value> = serde_json::from_value(all["audit_logs"].take()).unwrap();
     assert!(all.len() > 250, "{}", all.len());
@@ -203,7 +209,7 @@ fn pages_and_counts_are_those_of_whoever_reads_everything() {
         ..Config::default()
     };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let outcome = TestRunner::new_with_rng(config, rng).run(&question(), |question| {
+    let outcome = TestRunner::new_with_rng(config, rng).run(&question(things), |question| {
         let answer = runtime.block_on(audit(&ada, &question.query(&all)));
         let (page, count) = question.answer(&all);
         prop_assert_eq!(&answer["audit_logs"], &json!(page));

@@ -233,7 +233,7 @@ async fn an_answer_waits_for_a_slow_log_only_so_long_and_the_attempt_is_still_re
     .await;
 }
 
-/// Many entries of few users, long ago and lately; the last of them are somebody's who comes seldom.
+/// Many entries of few users, about themselves and others, long ago and lately.
 const ENTRIES: &str = "
     TRUNCATE read.audit, read.audit_counts;
     INSERT INTO read.audit (at, position, kind, user_id, resource_id, organization_id, request_id)
@@ -316,14 +316,18 @@ async fn kinds_go_by_the_index_of_kinds() {
 }
 
 #[tokio::test]
-async fn users_go_by_the_index_of_users() {
-    assert_goes_by("username:me", Side::Newest, &["audit_user"]).await;
+async fn users_go_by_the_indexes_of_themselves_and_of_users() {
+    assert_goes_by("username:me", Side::Newest, &["audit_self", "audit_user"]).await;
 }
 
 #[tokio::test]
-async fn resources_go_by_the_index_of_resources() {
-    let q = "resource_id:00000000-0000-0000-0000-000000000007 user date_from:2025-01-02";
-    assert_goes_by(q, Side::Newest, &["audit_resource"]).await;
+async fn resources_go_by_the_indexes_of_themselves_and_of_resources() {
+    for q in [
+        "resource_id:00000000-0000-0000-0000-000000000007 user date_from:2025-01-02",
+        "resource_id:00000000-0000-0000-0000-000000000007 username:me",
+    ] {
+        assert_goes_by(q, Side::Newest, &["audit_self", "audit_resource"]).await;
+    }
 }
 
 #[tokio::test]
@@ -342,6 +346,15 @@ async fn requests_go_by_the_index_of_requests() {
 async fn the_other_direction_goes_by_the_same_index() {
     let at = "2025-01-03T00:00:00Z".parse().unwrap();
     let place = rollcall_projections::audit::Place { at, position: 1 };
-    assert_goes_by("username:me", Side::Before(place), &["audit_user"]).await;
-    assert_goes_by("", Side::Before(place), &["audit_order"]).await;
+    for (q, indexes) in [
+        ("", &["audit_order"][..]),
+        ("action:login", &["audit_kind"]),
+        ("username:me", &["audit_self", "audit_user"]),
+        (
+            "resource_id:00000000-0000-0000-0000-000000000007",
+            &["audit_self", "audit_resource"],
+        ),
+    ] {
+        assert_goes_by(q, Side::Before(place), indexes).await;
+    }
 }

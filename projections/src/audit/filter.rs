@@ -101,6 +101,16 @@ impl AuditFilter {
         start_of(self.end_day)
     }
 
+    /// The kinds, if it makes a difference.
+    pub(super) fn kinds_asked_for(&self) -> Option<&[i16]> {
+        Some(&self.kinds[..]).filter(|_| self.is_by_kind)
+    }
+
+    /// Whether entries are found by who did it, or to what: those about oneself are then in an index of their own.
+    pub(super) fn is_by_user_or_resource(&self) -> bool {
+        self.request.is_none() && (self.users.is_some() || self.resources.is_some())
+    }
+
     /// Whether entries are only chosen by what the counts tell apart.
     pub(super) fn is_counted(&self) -> bool {
         self.users.is_none()

@@ -3,7 +3,7 @@
 use rollcall_events::log::{LogError, LogReader};
 use sqlx::PgExecutor;
 
-use super::{AuditFilter, Entry, Place, entry};
+use super::{AuditFilter, Entry, Place, entry, finding::places};
 
 /// Which entries to list, and which part of the list.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,244 +49,8 @@ pub async fn page(log: &LogReader, request: &PageRequest) -> Result<Page, LogErr
     Ok(Page { entries, count })
 }
 
-async fn places(executor: impl PgExecutor<'_>, request: &PageRequest) -> sqlx::Result<Vec<Place>> {
-    if request.filter.is_in_vain {
-        return Ok(Vec::new());
-    }
-    match request.side {
-        Side::Newest => downwards(executor, request, request.filter.end()).await,
-        Side::After(place) => {
-            let end = place.min(request.filter.end());
-            downwards(executor, request, end).await
-        }
-        Side::Before(place) => {
-            let start = place.max(request.filter.start());
-            let mut places = upwards(executor, request, start).await?;
-            places.reverse();
-            Ok(places)
-        }
-    }
-}
-
-/// What is driven through an index: whatever narrows the list down most, as far as one can know. The other conditions are
-/// then tried on each entry that it finds.
-fn driver(filter: &AuditFilter) -> &'static str {
-    if filter.request.is_some() {
-        "request"
-    } else if filter.resources.is_some() {
-        "resource"
-    } else if filter.users.is_some() {
-        "user"
-    } else if filter.organizations.is_some() {
-        "organization"
-    } else if filter.is_by_kind {
-        "kind"
-    } else {
-        "everything"
-    }
-}
-
-/// The newest entries before a place. [`upwards`] is the same in the other direction.
-///
-/// Each kind of each thing that is asked for is a stretch of an index, already in order; from each the first entries are
-/// taken, and merged. Left to itself, the planner would at times look through all entries for those of somebody who has
-/// not been here for years. The statement is planned anew each time, with the values in sight, so that of its parts only
-/// the one remains that is asked for.
-async fn downwards(
-    executor: impl PgExecutor<'_>,
-    request: &PageRequest,
-    end: Place,
-) -> sqlx::Result<Vec<Place>> {
-    let filter = &request.filter;
-    let start = filter.start();
-    sqlx::query_as(
-        "SELECT at, position
-           FROM (
-             SELECT at, position
-               FROM read.audit
-              WHERE $1 = 'request' AND request_id = $2
-                AND ($3::uuid[] IS NULL OR resource_id = ANY ($3))
-                AND ($4::uuid[] IS NULL OR user_id = ANY ($4))
-                AND ($5::uuid[] IS NULL OR organization_id = ANY ($5))
-                AND kind = ANY ($6)
-                AND (at, position) > ($7, $8) AND (at, position) < ($9, $10)
-              UNION ALL
-             SELECT entry.at, entry.position
-               FROM UNNEST($3::uuid[]) AS things (id)
-              CROSS JOIN UNNEST($6::smallint[]) AS kinds (kind)
-              CROSS JOIN LATERAL (
-                    SELECT at, position
-                      FROM read.audit
-                     WHERE resource_id = things.id AND audit.kind = kinds.kind
-                       AND ($4::uuid[] IS NULL OR user_id = ANY ($4))
-                       AND ($5::uuid[] IS NULL OR organization_id = ANY ($5))
-                       AND (at, position) > ($7, $8) AND (at, position) < ($9, $10)
-                     ORDER BY at DESC, position DESC
-                     LIMIT $11::bigint + $12::bigint) AS entry
-              WHERE $1 = 'resource'
-              UNION ALL
-             SELECT entry.at, entry.position
-               FROM UNNEST($4::uuid[]) AS users (id)
-              CROSS JOIN UNNEST($6::smallint[]) AS kinds (kind)
-              CROSS JOIN LATERAL (
-                    SELECT at, position
-                      FROM read.audit
-                     WHERE user_id = users.id AND audit.kind = kinds.kind
-                       AND ($5::uuid[] IS NULL OR organization_id = ANY ($5))
-                       AND (at, position) > ($7, $8) AND (at, position) < ($9, $10)
-                     ORDER BY at DESC, position DESC
-                     LIMIT $11::bigint + $12::bigint) AS entry
-              WHERE $1 = 'user'
-              UNION ALL
-             SELECT entry.at, entry.position
-               FROM UNNEST($5::uuid[]) AS organizations (id)
-              CROSS JOIN UNNEST($6::smallint[]) AS kinds (kind)
-              CROSS JOIN LATERAL (
-                    SELECT at, position
-                      FROM read.audit
-                     WHERE organization_id = organizations.id AND audit.kind = kinds.kind
-                       AND (at, position) > ($7, $8) AND (at, position) < ($9, $10)
-                     ORDER BY at DESC, position DESC
-                     LIMIT $11::bigint + $12::bigint) AS entry
-              WHERE $1 = 'organization'
-              UNION ALL
-             SELECT entry.at, entry.position
-               FROM UNNEST($6::smallint[]) AS kinds (kind)
-              CROSS JOIN LATERAL (
-                    SELECT at, position
-                      FROM read.audit
-                     WHERE audit.kind = kinds.kind
-                       AND (at, position) > ($7, $8) AND (at, position) < ($9, $10)
-                     ORDER BY at DESC, position DESC
-                     LIMIT $11::bigint + $12::bigint) AS entry
-              WHERE $1 = 'kind'
-              UNION ALL
-             (SELECT at, position
-                FROM read.audit
-               WHERE $1 = 'everything'
-                 AND (at, position) > ($7, $8) AND (at, position) < ($9, $10)
-               ORDER BY at DESC, position DESC
-               LIMIT $11::bigint + $12::bigint)
-           ) AS found
-          ORDER BY at DESC, position DESC
-          LIMIT $11::bigint OFFSET $12::bigint",
-    )
-    .bind(driver(filter))
-    .bind(filter.request)
-    .bind(filter.resources.as_deref())
-    .bind(filter.users.as_deref())
-    .bind(filter.organizations.as_deref())
-    .bind(&filter.kinds[..])
-    .bind(start.at)
-    .bind(start.position)
-    .bind(end.at)
-    .bind(end.position)
-    .bind(i64::from(request.limit))
-    .bind(i64::from(request.offset))
-    .persistent(false)
-    .fetch_all(executor)
-    .await
-}
-
-/// The oldest entries after a place, the oldest first.
-async fn upwards(
-    executor: impl PgExecutor<'_>,
-    request: &PageRequest,
-    start: Place,
-) -> sqlx::Result<Vec<Place>> {
-    let filter = &request.filter;
-    let end = filter.end();
-    sqlx::query_as(
-        "SELECT at, position
-           FROM (
-             SELECT at, position
-               FROM read.audit
-              WHERE $1 = 'request' AND request_id = $2
-                AND ($3::uuid[] IS NULL OR resource_id = ANY ($3))
-                AND ($4::uuid[] IS NULL OR user_id = ANY ($4))
-                AND ($5::uuid[] IS NULL OR organization_id = ANY ($5))
-                AND kind = ANY ($6)
-                AND (at, position) > ($7, $8) AND (at, position) < ($9, $10)
-              UNION ALL
-             SELECT entry.at, entry.position
-               FROM UNNEST($3::uuid[]) AS things (id)
-              CROSS JOIN UNNEST($6::smallint[]) AS kinds (kind)
-              CROSS JOIN LATERAL (
-                    SELECT at, position
-                      FROM read.audit
-                     WHERE resource_id = things.id AND audit.kind = kinds.kind
-                       AND ($4::uuid[] IS NULL OR user_id = ANY ($4))
-                       AND ($5::uuid[] IS NULL OR organization_id = ANY ($5))
-                       AND (at, position) > ($7, $8) AND (at, position) < ($9, $10)
-                     ORDER BY at, position
-                     LIMIT $11::bigint + $12::bigint) AS entry
-              WHERE $1 = 'resource'
-              UNION ALL
-             SELECT entry.at, entry.position
-               FROM UNNEST($4::uuid[]) AS users (id)
-              CROSS JOIN UNNEST($6::smallint[]) AS kinds (kind)
-              CROSS JOIN LATERAL (
-                    SELECT at, position
-                      FROM read.audit
-                     WHERE user_id = users.id AND audit.kind = kinds.kind
-                       AND ($5::uuid[] IS NULL OR organization_id = ANY ($5))
-                       AND (at, position) > ($7, $8) AND (at, position) < ($9, $10)
-                     ORDER BY at, position
-                     LIMIT $11::bigint + $12::bigint) AS entry
-              WHERE $1 = 'user'
-              UNION ALL
-             SELECT entry.at, entry.position
-               FROM UNNEST($5::uuid[]) AS organizations (id)
-              CROSS JOIN UNNEST($6::smallint[]) AS kinds (kind)
-              CROSS JOIN LATERAL (
-                    SELECT at, position
-                      FROM read.audit
-                     WHERE organization_id = organizations.id AND audit.kind = kinds.kind
-                       AND (at, position) > ($7, $8) AND (at, position) < ($9, $10)
-                     ORDER BY at, position
-                     LIMIT $11::bigint + $12::bigint) AS entry
-              WHERE $1 = 'organization'
-              UNION ALL
-             SELECT entry.at, entry.position
-               FROM UNNEST($6::smallint[]) AS kinds (kind)
-              CROSS JOIN LATERAL (
-                    SELECT at, position
-                      FROM read.audit
-                     WHERE audit.kind = kinds.kind
-                       AND (at, position) > ($7, $8) AND (at, position) < ($9, $10)
-                     ORDER BY at, position
-                     LIMIT $11::bigint + $12::bigint) AS entry
-              WHERE $1 = 'kind'
-              UNION ALL
-             (SELECT at, position
-                FROM read.audit
-               WHERE $1 = 'everything'
-                 AND (at, position) > ($7, $8) AND (at, position) < ($9, $10)
-               ORDER BY at, position
-               LIMIT $11::bigint + $12::bigint)
-           ) AS found
-          ORDER BY at, position
-          LIMIT $11::bigint OFFSET $12::bigint",
-    )
-    .bind(driver(filter))
-    .bind(filter.request)
-    .bind(filter.resources.as_deref())
-    .bind(filter.users.as_deref())
-    .bind(filter.organizations.as_deref())
-    .bind(&filter.kinds[..])
-    .bind(start.at)
-    .bind(start.position)
-    .bind(end.at)
-    .bind(end.position)
-    .bind(i64::from(request.limit))
-    .bind(i64::from(request.offset))
-    .persistent(false)
-    .fetch_all(executor)
-    .await
-}
-
 /// How many entries there are, if there is a page of them. By kind and day it is a sum of counts; else the entries are
-/// counted in an index.
+/// counted in an index, or in two.
 async fn count(
     executor: impl PgExecutor<'_>,
     request: &PageRequest,
@@ -298,7 +62,6 @@ async fn count(
     if on_page == 0 || (on_page_alone && on_page < request.limit) {
         return Ok(on_page.into());
     }
-    let kinds = Some(&filter.kinds[..]).filter(|_| filter.is_by_kind);
     if filter.is_counted() {
         return sqlx::query_scalar(
             "SELECT coalesce(sum(count), 0)::bigint
@@ -306,7 +69,7 @@ async fn count(
               WHERE ($1::smallint[] IS NULL OR kind = ANY ($1))
                 AND day >= $2 AND day < $3",
         )
-        .bind(kinds)
+        .bind(filter.kinds_asked_for())
         .bind(filter.first_day)
         .bind(filter.end_day)
         .persistent(false)
@@ -314,20 +77,30 @@ async fn count(
         .await;
     }
     sqlx::query_scalar(
-        "SELECT count(*)
-           FROM read.audit
-          WHERE ($1::uuid IS NULL OR request_id = $1)
-            AND ($2::uuid[] IS NULL OR resource_id = ANY ($2))
-            AND ($3::uuid[] IS NULL OR user_id = ANY ($3))
-            AND ($4::uuid[] IS NULL OR organization_id = ANY ($4))
-            AND ($5::smallint[] IS NULL OR kind = ANY ($5))
-            AND at >= $6 AND at < $7",
+        "SELECT (SELECT count(*)
+                   FROM read.audit
+                  WHERE $1 AND (user_id = resource_id) IS TRUE
+                    AND ($3::uuid[] IS NULL OR user_id = ANY ($3))
+                    AND ($4::uuid[] IS NULL OR user_id = ANY ($4))
+                    AND ($5::uuid[] IS NULL OR organization_id = ANY ($5))
+                    AND ($6::smallint[] IS NULL OR kind = ANY ($6))
+                    AND at >= $7 AND at < $8)
+              + (SELECT count(*)
+                   FROM read.audit
+                  WHERE (NOT $1 OR (user_id = resource_id) IS NOT TRUE)
+                    AND ($2::uuid IS NULL OR request_id = $2)
+                    AND ($3 IS NULL OR resource_id = ANY ($3))
+                    AND ($4 IS NULL OR user_id = ANY ($4))
+                    AND ($5 IS NULL OR organization_id = ANY ($5))
+                    AND ($6 IS NULL OR kind = ANY ($6))
+                    AND at >= $7 AND at < $8)",
     )
+    .bind(filter.is_by_user_or_resource())
     .bind(filter.request)
     .bind(filter.resources.as_deref())
     .bind(filter.users.as_deref())
     .bind(filter.organizations.as_deref())
-    .bind(kinds)
+    .bind(filter.kinds_asked_for())
     .bind(filter.start().at)
     .bind(filter.end().at)
     .persistent(false)
