@@ -14,6 +14,7 @@ mod subject_key;
 
 use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
 
+use foldhash::fast::RandomState;
 use futures_util::TryStreamExt;
 use moka::sync::Cache;
 use sqlx::{PgConnection, PgExecutor, PgPool};
@@ -117,7 +118,7 @@ impl Vault {
     /// # Errors
     /// The database fails, or a key was altered.
     pub async fn keys(&self, subjects: &[Uuid]) -> Result<KeyRing, VaultError> {
-        let mut ring = HashMap::with_capacity(subjects.len());
+        let mut ring = HashMap::with_capacity_and_hasher(subjects.len(), RandomState::default());
         let mut missing = Vec::new();
         for subject in subjects {
             match self.opened.get(subject) {

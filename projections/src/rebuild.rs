@@ -180,14 +180,14 @@ async fn build(
         }
         for (rows, _) in folded {
             for (table, mut rows) in rows.into_iter().enumerate() {
-                copies.send(table, std::mem::take(&mut rows.rows)).await;
+                copies.send(table, rows.take_pieces()).await;
                 sums[table].merge(rows);
             }
         }
     }
     for (table, mut rows) in sums.into_iter().enumerate() {
         rows.sum_up();
-        copies.send(table, rows.rows).await;
+        copies.send(table, rows.take_pieces()).await;
     }
     progress.begin(Stage::Indexing, 0);
     let rows = copies.finish().await?;
@@ -213,8 +213,9 @@ impl Wanted for Rows {
         Ok(Some(raw.open_payload(&reading.upcasters, &reading.keys)?))
     }
 
-    fn settled(&mut self, table: usize, rows: Vec<u8>) -> bool {
-        self.tables[table].blocking_send(rows).is_ok()
+    fn settled(&mut self, table: usize, rows: &mut TableRows) -> bool {
+        rows.take_full_pieces()
+            .all(|piece| self.tables[table].blocking_send(piece).is_ok())
     }
 
     fn advanced(&mut self, events: u64) {

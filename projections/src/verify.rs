@@ -237,10 +237,6 @@ async fn fold(
         watched.push(seen);
     }
     let (events, mut flaws) = joined(following.await);
-    for (table, rows) in rows.iter_mut().enumerate() {
-        let settled = watched.iter_mut().map(|seen| seen.take_settled(table));
-        rows.settled.extend(settled.flatten());
-    }
     flaws.extend(events::flaws(watched, wish.user, left_behind));
     flaws.sort_by_key(|flaw| flaw.position);
     let verified = Verified {

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
+use foldhash::fast::RandomState;
 use uuid::Uuid;
 use zeroize::ZeroizeOnDrop;
 
@@ -25,7 +26,7 @@ pub struct WrappedKey {
 
 /// Some subjects' keys.
 #[derive(Clone, Debug, Default)]
-pub struct KeyRing(pub HashMap<Uuid, SubjectKey>);
+pub struct KeyRing(pub HashMap<Uuid, SubjectKey, RandomState>);
 
 impl SubjectKey {
     pub(super) fn generate(ids: Ids) -> Self {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use rollcall_events::copy::{END, HEADER, PIECE_BYTES};
+use rollcall_events::copy::{END, HEADER};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Pieces of rows that wait to be written, for each table, at most.
-const AHEAD: usize = 4;
+const AHEAD: usize = 64;
 
 /// All of them, on the way. None is left half done when this is dropped.
 pub(super) struct Copies {
@@ -41,9 +41,9 @@ impl Copies {
     }
 
     /// Hands rows over. If they cannot be written, the end tells.
-    pub async fn send(&self, table: usize, rows: Vec<u8>) {
-        if !rows.is_empty() {
-            drop(self.tables[table].send(rows).await);
+    pub async fn send(&self, table: usize, rows: Vec<Vec<u8>>) {
+        for piece in rows {
+            drop(self.tables[table].send(piece).await);
         }
     }
 
@@ -83,11 +83,9 @@ async fn write(
     let copy = format!("COPY read_next.{name} ({columns}) FROM STDIN (FORMAT binary, FREEZE)");
     let mut into = conn.copy_in_raw(&copy).await?;
     into.send(HEADER.as_slice()).await?;
-    while let Some(rows) = pieces.recv().await {
+    while let Some(piece) = pieces.recv().await {
         let since = Instant::now();
-        for piece in rows.chunks(PIECE_BYTES) {
-            into.send(piece).await?;
-        }
+        into.send(piece).await?;
         progress.spend(Work::Writing, since);
     }
     into.send(END.as_slice()).await?;

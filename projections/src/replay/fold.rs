@@ -34,11 +34,11 @@ impl Fold {
         }
     }
 
-    /// Takes out the rows that no later event changes, by table.
-    pub fn settled(&mut self) -> impl Iterator<Item = Vec<u8>> {
+    /// The rows that no later event changes, by table.
+    pub fn settled(&mut self) -> impl Iterator<Item = &mut TableRows> {
         self.folds.iter_mut().flat_map(|(fold, out)| {
             fold.put_settled(out);
-            out.iter_mut().map(|table| std::mem::take(&mut table.rows))
+            out
         })
     }
 

@@ -2,17 +2,18 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+use rollcall_events::copy::{PIECE_BYTES, Row};
+
 use super::tuple::{Field, Tuple};
 
 /// Rows to be copied, and numbers that are still being added up.
 #[derive(Debug, Default)]
 pub struct TableRows {
-    /// Whole rows, as COPY takes them.
-    pub(crate) rows: Vec<u8>,
-    /// More of them, which came before: to put them together would take as much memory again.
-    pub(crate) settled: Vec<Vec<u8>>,
+    /// Whole rows, as COPY takes them, in pieces: to keep them together would take as much memory again.
+    pieces: Vec<Vec<u8>>,
     /// By the fields of the key, as COPY takes them.
-    pub(crate) sums: HashMap<Vec<u8>, Sum>,
+    pub(crate) sums: HashMap<Vec<u8>, Sum, RandomState>,
 }
 
 /// A number that many events add to, as the last field of a row.
@@ -26,7 +27,21 @@ pub(crate) struct Sum {
 impl TableRows {
     /// Begins a row.
     pub fn row(&mut self) -> Tuple<'_> {
-        Tuple::begin(&mut self.rows)
+        Tuple::begin(self.last_piece())
+    }
+
+    /// The piece that has room for another row.
+    fn last_piece(&mut self) -> &mut Vec<u8> {
+        if self
+            .pieces
+            .last()
+            .is_none_or(|piece| piece.len() >= PIECE_BYTES)
+        {
+            self.pieces
+                .push(Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 8));
+        }
+        let last = self.pieces.len() - 1;
+        &mut self.pieces[last]
     }
 
     /// Adds to the number in the row of this key. Many streams do; the rows come when all have.
@@ -40,8 +55,7 @@ impl TableRows {
 
     /// Takes the sums of another part of the log.
     pub(crate) fn merge(&mut self, other: Self) {
-        self.rows.extend(other.rows);
-        self.settled.extend(other.settled);
+        self.pieces.extend(other.pieces);
         for (key, more) in other.sums {
             let sum = self.sums.entry(key).or_default();
             sum.number += more.number;
@@ -49,16 +63,45 @@ impl TableRows {
         }
     }
 
-    /// All whole rows, in pieces.
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        self.settled.iter().chain([&self.rows]).map(Vec::as_slice)
+    /// All whole rows.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        self.pieces.iter().flat_map(|piece| Rows(piece))
+    }
+
+    /// How many bytes they have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.pieces.iter().map(Vec::len).sum()
+    }
+
+    /// Takes them out, in pieces.
+    pub(crate) fn take_pieces(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.pieces)
+    }
+
+    /// Takes out the pieces that have no room for another row.
+    pub(crate) fn take_full_pieces(&mut self) -> impl Iterator<Item = Vec<u8>> {
+        let full = self.pieces.len().saturating_sub(1);
+        self.pieces.drain(..full)
     }
 
     /// Makes rows of the sums.
     pub(crate) fn sum_up(&mut self) {
         for (key, sum) in std::mem::take(&mut self.sums) {
-            self.rows.extend(sum.row(&key));
+            self.last_piece().extend(sum.row(&key));
         }
+    }
+}
+
+/// Rows that are all there, one after another.
+struct Rows<'a>(&'a [u8]);
+
+impl<'a> Iterator for Rows<'a> {
+    type Item = Row<'a>;
+
+    fn next(&mut self) -> Option<Row<'a>> {
+        let row = Row::first_of(self.0)?;
+        self.0 = &self.0[row.0.len()..];
+        Some(row)
     }
 }
 

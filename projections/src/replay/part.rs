@@ -33,8 +33,11 @@ pub(crate) trait Wanted: Send + 'static {
     /// Reads and opens an event, and looks at it as closely as it needs to; nothing to go on without it.
     fn open(&mut self, raw: Columns<'_>, reading: &Reading) -> Result<Option<Recorded>, LogError>;
 
-    /// Takes rows of the table, by its place among all tables of the rules. False: nobody wants more.
-    fn settled(&mut self, table: usize, rows: Vec<u8>) -> bool;
+    /// Takes what it wants of the rows that no later event changes; the others come last, too. The table is told by its place
+    /// among all tables of the rules. False: nobody wants more.
+    fn settled(&mut self, _table: usize, _rows: &mut TableRows) -> bool {
+        true
+    }
 
     /// Hears that so many events have been folded.
     fn advanced(&mut self, events: u64);
@@ -135,7 +138,7 @@ fn fold_pieces<W: Wanted>(
         if unsettled >= SETTLED_AT_ONCE {
             unsettled = 0;
             for (table, rows) in fold.settled().enumerate() {
-                if !rows.is_empty() && !wanted.settled(table, rows) {
+                if !wanted.settled(table, rows) {
                     return Ok((Vec::new(), wanted));
                 }
             }

@@ -20,7 +20,7 @@ pub struct SessionRows {
     /// Sessions that were there, whose they are, and when they end now.
     pub(super) shortened: BTreeMap<SessionId, (Uuid, DateTime<Utc>)>,
     /// By user too: if two users ever begin one session, both rows are written, and the database refuses them.
-    pub(super) started: BTreeMap<(SessionId, Uuid), SessionRow>,
+    pub(super) started: BTreeMap<(Uuid, SessionId), SessionRow>,
 }
 
 pub(super) fn apply(rows: &mut SessionRows, recorded: &Recorded) {
@@ -35,7 +35,7 @@ pub(super) fn apply(rows: &mut SessionRows, recorded: &Recorded) {
             let name = token_name.as_ref().and_then(Personal::known);
             let row = started(recorded.stream, session, name, recorded.recorded_at);
             rows.started
-                .insert((session.id.clone(), recorded.stream), row);
+                .insert((recorded.stream, session.id.clone()), row);
         }
         UserEvent::SessionEnded { session_id, .. } => end(rows, session_id, recorded.stream),
         UserEvent::SessionsExpired { session_ids } => {
@@ -87,14 +87,14 @@ fn started(
 
 /// A session that began in this batch was never written, and is simply dropped.
 fn end(rows: &mut SessionRows, id: &SessionId, user: Uuid) {
-    if rows.started.remove(&(id.clone(), user)).is_none() {
+    if rows.started.remove(&(user, id.clone())).is_none() {
         rows.shortened.remove(id);
         rows.ended.insert(id.clone());
     }
 }
 
 fn shorten(rows: &mut SessionRows, id: &SessionId, user: Uuid, ends_at: DateTime<Utc>) {
-    if let Some(row) = rows.started.get_mut(&(id.clone(), user)) {
+    if let Some(row) = rows.started.get_mut(&(user, id.clone())) {
         row.expires_at = row.expires_at.min(ends_at);
         row.ends_at = ends_at;
     } else {
@@ -103,7 +103,7 @@ fn shorten(rows: &mut SessionRows, id: &SessionId, user: Uuid, ends_at: DateTime
 }
 
 fn end_all(rows: &mut SessionRows, user: Uuid) {
-    rows.started.retain(|_, session| session.user_id != user);
+    rows.started.retain(|(owner, _), _| *owner != user);
     rows.shortened.retain(|_, (owner, _)| *owner != user);
     rows.gone.insert(user);
 }
@@ -164,14 +164,14 @@ mod tests {
         assert_eq!(shortened.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     }
 
-    /// The sessions that end, the users all of whose sessions end, and the sessions that begin.
+    /// The sessions that end, the users all of whose sessions end, and the sessions that begin, by user.
     #[track_caller]
     fn assert_leaves(rows: &SessionRows, ended: &[&str], gone: &[Uuid], started: &[&str]) {
         let names = |ids: Vec<&SessionId>| ids.iter().map(|id| id.0.clone()).collect::<Vec<_>>();
         assert_eq!(names(rows.ended.iter().collect()), ended);
         assert_eq!(rows.gone.iter().copied().collect::<Vec<_>>(), gone);
         assert_eq!(
-            names(rows.started.keys().map(|(id, _)| id).collect()),
+            names(rows.started.keys().map(|(_, id)| id).collect()),
             started
         );
     }
@@ -239,7 +239,7 @@ mod tests {
             (ADA, changed),
             (ADA, session_started("c")),
         ]);
-        assert_leaves(&rows, &[], &[ADA], &["b", "c"]);
+        assert_leaves(&rows, &[], &[ADA], &["c", "b"]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use rollcall_events::copy::{HEADER, Row, RowReader, copy_out};
+use foldhash::fast::RandomState;
+use rollcall_events::copy::{HEADER, RowReader, copy_out};
 use sqlx::PgConnection;
 use tokio::{sync::mpsc, task::spawn_blocking};
 use uuid::Uuid;
@@ -72,9 +73,9 @@ fn compare_pieces(
         .collect();
     rows.sum_up();
     // Most rows have about this many bytes.
-    let bytes: usize = rows.pieces().map(<[u8]>::len).sum();
-    let mut truth: HashMap<&[u8], &[u8]> = HashMap::with_capacity(bytes / 128);
-    for row in rows.pieces().flat_map(Rows) {
+    let mut truth: HashMap<&[u8], &[u8], RandomState> =
+        HashMap::with_capacity_and_hasher(rows.bytes() / 128, RandomState::default());
+    for row in rows.rows() {
         truth.insert(row.start(table.key), row.0);
     }
     let count = u64::try_from(truth.len()).unwrap_or(u64::MAX);
@@ -105,19 +106,6 @@ fn compare_pieces(
         add(key, None, Some(row));
     }
     Ok((count, differing))
-}
-
-/// Rows that are all there, one after another.
-pub(super) struct Rows<'a>(pub &'a [u8]);
-
-impl<'a> Iterator for Rows<'a> {
-    type Item = Row<'a>;
-
-    fn next(&mut self) -> Option<Row<'a>> {
-        let row = Row::first_of(self.0)?;
-        self.0 = &self.0[row.0.len()..];
-        Some(row)
-    }
 }
 
 /// A stream that COPY takes, of these rows.

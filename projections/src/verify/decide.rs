@@ -6,10 +6,7 @@ use rollcall_events::{copy::Row, log::RawEvent};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{
-    Difference, VerifyError,
-    compare::{Differing, Rows},
-};
+use super::{Difference, VerifyError, compare::Differing};
 use crate::replay::{DecidedBy, Reading, Table, TableRows, show};
 
 /// Folds single streams.
@@ -142,7 +139,8 @@ impl Deciding {
                 .collect();
             fold.put_now(&mut out);
             let key = differing.key.as_slice();
-            let row = Rows(&out[differing.nth].rows)
+            let row = out[differing.nth]
+                .rows()
                 .find(|row| row.start(differing.table.key) == key)
                 .map(|row| row.0.to_vec());
             decided.follow(row, event.position);

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use foldhash::fast::RandomState;
 use rollcall_events::{
     Event, Recorded,
     log::{Columns, LogError},
@@ -25,9 +26,7 @@ pub(super) struct Watched {
     links: Option<mpsc::Sender<Vec<Link>>>,
     waiting: Vec<Link>,
     progress: Arc<Progress>,
-    /// By table, as they came: they are many.
-    settled: Vec<Vec<Vec<u8>>>,
-    versions: HashMap<Uuid, i64>,
+    versions: HashMap<Uuid, i64, RandomState>,
     erased: HashSet<Uuid>,
     /// Subjects without a key, and the first event that would need it.
     keyless: HashMap<Uuid, i64>,
@@ -40,8 +39,7 @@ impl Watched {
             links: Some(links),
             waiting: Vec::new(),
             progress,
-            settled: Vec::new(),
-            versions: HashMap::new(),
+            versions: HashMap::default(),
             erased: HashSet::new(),
             keyless: HashMap::new(),
             flaws: Vec::new(),
@@ -51,12 +49,6 @@ impl Watched {
     /// The part of the chain is all there.
     pub fn end_chain(&mut self) {
         self.links = None;
-    }
-
-    /// The rows of a table that came before the end.
-    pub fn take_settled(&mut self, table: usize) -> Vec<Vec<u8>> {
-        let rows = self.settled.get_mut(table);
-        rows.map(std::mem::take).unwrap_or_default()
     }
 
     fn look_at_place(&mut self, raw: Columns<'_>) {
@@ -107,15 +99,6 @@ impl Wanted for Watched {
                 Ok(None)
             }
         }
-    }
-
-    fn settled(&mut self, table: usize, mut rows: Vec<u8>) -> bool {
-        rows.shrink_to_fit();
-        if self.settled.len() <= table {
-            self.settled.resize_with(table + 1, Vec::new);
-        }
-        self.settled[table].push(rows);
-        true
     }
 
     fn advanced(&mut self, events: u64) {
