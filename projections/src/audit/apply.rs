@@ -16,13 +16,22 @@ use super::{AuditRow, Kind};
 #[derive(Debug, Default)]
 pub struct AuditRows {
     pub(super) entries: Vec<AuditRow>,
-    pub(super) counts: BTreeMap<(Kind, NaiveDate), i64>,
+    pub(super) counts: BTreeMap<(Kind, NaiveDate), Count>,
+}
+
+/// How many entries there are, and the position of the last one.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Count {
+    pub entries: i64,
+    pub last: i64,
 }
 
 pub(super) fn apply(rows: &mut AuditRows, recorded: &Recorded) {
     if let Some(row) = row(recorded) {
         let day = row.at.date_naive();
-        *rows.counts.entry((row.kind, day)).or_default() += 1;
+        let count = rows.counts.entry((row.kind, day)).or_default();
+        count.entries += 1;
+        count.last = row.position;
         rows.entries.push(row);
     }
 }
@@ -364,7 +373,7 @@ mod tests {
             apply(&mut rows, &event);
         }
         assert_eq!(rows.entries.len(), 5);
-        let counts: Vec<i64> = rows.counts.into_values().collect();
-        assert_eq!(counts, [2, 1, 1, 1]);
+        let counts = rows.counts.values().map(|count| count.entries);
+        assert_eq!(counts.collect::<Vec<_>>(), [2, 1, 1, 1]);
     }
 }

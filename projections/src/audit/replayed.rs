@@ -44,10 +44,9 @@ impl Replayed for Audit {
                 .field(row.resource_id)
                 .field(row.organization_id)
                 .field(row.request_id);
-            out[1].add(key(row.kind, row.at.date_naive()), 0, row.position);
         }
         for ((kind, day), count) in &rows.counts {
-            out[1].add(key(*kind, *day), *count, 0);
+            out[1].add(key(*kind, *day), count.entries, count.last);
         }
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn write(conn: &mut PgConnection, rows: &AuditRows) -> sqlx::Re
     .bind(column(&entries, |row| row.request_id))
     .bind(column(&counts, |((kind, _), _)| kind.number()))
     .bind(column(&counts, |((_, day), _)| *day))
-    .bind(column(&counts, |(_, count)| **count))
+    .bind(column(&counts, |(_, count)| count.entries))
     .execute(conn)
     .await?;
     Ok(())
