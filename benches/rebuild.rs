@@ -5,6 +5,8 @@
     reason = "a measurement that cannot go on should stop where it is"
 )]
 
+#[path = "rebuild/alone.rs"]
+mod alone;
 #[path = "rebuild/beside.rs"]
 mod beside;
 #[path = "rebuild/generate.rs"]
@@ -15,7 +17,7 @@ mod on_a_cluster;
 mod stock;
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
@@ -44,6 +46,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+use alone::{alone, report, task};
 use beside::beside_clients;
 use generate::{Plot, generate};
 use on_a_cluster::on_a_cluster;
@@ -53,39 +56,25 @@ const THOUSANDS: usize = 1000;
 const ROUNDS: usize = 3;
 const WORKERS: u32 = 2;
 
-/// Of the process that makes the log: the variable says where the server listens.
-const MAKES_LOG: &str = "ROLLCALL_BENCH_MAKES_LOG";
-
 fn main() {
     let number = env::args().find_map(|argument| argument.parse().ok());
-    let events = number.unwrap_or(THOUSANDS) * 1000;
-    match env::var_os(MAKES_LOG) {
-        Some(socket) => tokio::runtime::Runtime::new()
+    let thousands = number.unwrap_or(THOUSANDS);
+    match task() {
+        Some((task, owner)) => tokio::runtime::Runtime::new()
             .unwrap()
-            .block_on(make_log(Path::new(&socket), events)),
-        None => on_a_cluster(async |cluster, _| measure(cluster, events).await),
+            .block_on(perform(&task, &owner, thousands)),
+        None => on_a_cluster(async |cluster, _| measure(cluster, thousands).await),
     }
 }
 
-async fn make_log(socket: &Path, events: usize) {
-    let owner = PgConnectOptions::new()
-        .socket(socket)
-        .username(SUPERUSER)
-        .database("postgres")
-        .log_statements(tracing::log::LevelFilter::Off);
-    let mut conn = owner.connect().await.unwrap();
-    let log = log_of(&owner).await;
-    eprintln!("generating {events} events of {} users", events / 5);
-    let plot = Plot {
-        events,
-        users: events / 5,
-        coming: events,
-        changes: 3,
-    };
-    generate(&mut conn, log.vault(), plot).await;
-    for statement in ["VACUUM ANALYZE log.events", "CHECKPOINT"] {
-        conn.execute(statement).await.unwrap();
-    }
+/// What a process of its own does.
+async fn perform(task: &str, owner: &PgConnectOptions, thousands: usize) {
+    let log = log_of(owner).await;
+    report(match task {
+        "generate" => generated(owner, &log, thousands * 1000).await,
+        "rebuild" => rebuilt(owner, &log).await,
+        _ => verified(owner, &log).await,
+    });
 }
 
 async fn log_of(owner: &PgConnectOptions) -> LogReader {
@@ -96,37 +85,33 @@ async fn log_of(owner: &PgConnectOptions) -> LogReader {
     LogReader::new(pool, vault, Upcasters::current())
 }
 
-async fn measure(cluster: &Cluster, events: usize) {
+async fn measure(cluster: &Cluster, thousands: usize) {
     let owner = connect_options(cluster, SUPERUSER, "postgres")
         .log_statements(tracing::log::LevelFilter::Off);
     let mut conn = owner.connect().await.unwrap();
     migrate(&mut conn).await.unwrap();
-    // In a process of its own, whose memory is not counted as that of a rebuild.
-    let made = Command::new(env::current_exe().unwrap())
-        .arg((events / 1000).to_string())
-        .env(MAKES_LOG, cluster.socket_dir())
-        .status()
-        .unwrap();
-    assert!(made.success());
+    alone("generate", cluster, thousands);
     let log = log_of(&owner).await;
     let stock = stock::replay(log.pool()).await;
     let psql = psql(&mut conn, cluster).await;
     let mut times = Times::default();
     for round in 0..ROUNDS {
         times.copied.push(copied_out(&psql, cluster));
-        let tells = round + 1 == ROUNDS;
-        forget_peak();
-        times.rebuilt.push(rebuilt(&owner, &log, tells).await);
-        times.rebuild_mib = times.rebuild_mib.max(peak_mib());
-        forget_peak();
-        times.verified.push(verified(&owner, &log, tells).await);
-        times.verify_mib = times.verify_mib.max(peak_mib());
+        let rebuild = alone("rebuild", cluster, thousands);
+        let verify = alone("verify", cluster, thousands);
+        times.rebuilt.push(rebuild.took);
+        times.rebuild_mib = times.rebuild_mib.max(rebuild.peak_mib);
+        times.verified.push(verify.took);
+        times.verify_mib = times.verify_mib.max(verify.peak_mib);
+        if round + 1 == ROUNDS {
+            println!("{}{}", rebuild.says, verify.says);
+        }
     }
-    times.print(events, stock);
-    let rebuild = rebuilt(&owner, &log, true);
+    times.print(thousands * 1000, stock);
+    let rebuild = rebuilt(&owner, &log);
     let (_, seen) = beside_clients(&owner, master_key(), rebuild).await;
     println!("\nBeside such a rebuild, {seen}.");
-    verified(&owner, &log, false).await;
+    verified(&owner, &log).await;
 }
 
 fn master_key() -> MasterKey {
@@ -169,7 +154,24 @@ impl Times {
     }
 }
 
-async fn rebuilt(owner: &PgConnectOptions, log: &LogReader, tells: bool) -> Duration {
+async fn generated(owner: &PgConnectOptions, log: &LogReader, events: usize) -> Duration {
+    eprintln!("generating {events} events of {} users", events / 5);
+    let since = Instant::now();
+    let mut conn = owner.connect().await.unwrap();
+    let plot = Plot {
+        events,
+        users: events / 5,
+        coming: events,
+        changes: 3,
+    };
+    generate(&mut conn, log.vault(), plot).await;
+    for statement in ["VACUUM ANALYZE log.events", "CHECKPOINT"] {
+        conn.execute(statement).await.unwrap();
+    }
+    since.elapsed()
+}
+
+async fn rebuilt(owner: &PgConnectOptions, log: &LogReader) -> Duration {
     let wish = rebuild::Wish {
         projections: Vec::new(),
         workers: WORKERS,
@@ -181,11 +183,11 @@ async fn rebuilt(owner: &PgConnectOptions, log: &LogReader, tells: bool) -> Dura
         .unwrap();
     let took = since.elapsed();
     let worked = processor_time().saturating_sub(worked);
-    print_stages("rebuild", took, worked, &progress, tells);
+    print_stages("rebuild", took, worked, &progress);
     took
 }
 
-async fn verified(owner: &PgConnectOptions, log: &LogReader, tells: bool) -> Duration {
+async fn verified(owner: &PgConnectOptions, log: &LogReader) -> Duration {
     let wish = verify::Wish {
         user: None,
         workers: WORKERS,
@@ -202,19 +204,16 @@ async fn verified(owner: &PgConnectOptions, log: &LogReader, tells: bool) -> Dur
         found.flaws.first(),
         found.differences.first()
     );
-    print_stages("verify", took, worked, &progress, tells);
+    print_stages("verify", took, worked, &progress);
     took
 }
 
-fn print_stages(what: &str, took: Duration, worked: Duration, progress: &Progress, tells: bool) {
+fn print_stages(what: &str, took: Duration, worked: Duration, progress: &Progress) {
     eprintln!(
         "{what}: {:.2} s, {:.2} s of processor time in this process",
         took.as_secs_f64(),
         worked.as_secs_f64()
     );
-    if !tells {
-        return;
-    }
     let line = |does: &dyn ToString, took: Duration| {
         println!(
             "{what}, {:<24}{:>8.2} s",
@@ -274,17 +273,4 @@ fn processor_time() -> Duration {
         .map(|time| Duration::from_micros(time.num_microseconds().unsigned_abs()))
         .iter()
         .sum()
-}
-
-/// What went before took memory too. What the process has not given back counts all the same.
-fn forget_peak() {
-    drop(fs::write("/proc/self/clear_refs", "5"));
-}
-
-/// The most memory that was held at once, where the system tells.
-fn peak_mib() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kib.unwrap_or_default() / 1024
 }

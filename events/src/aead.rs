@@ -1,6 +1,6 @@
 //! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), whose nonces of 24 bytes can be random.
 //!
-//! HChaCha20 makes a key of the key and the first 16 bytes of the nonce; under that one, ring's ChaCha20-Poly1305 (RFC 8439)
+//! `HChaCha20` makes a key of the key and the first 16 bytes of the nonce; under that one, ring's ChaCha20-Poly1305 (RFC 8439)
 //! goes on with the other 8. For texts as short as a profile it takes a fifth of the time of the usual library for the whole,
 //! and a replay of the log opens millions of them.
 
