@@ -165,8 +165,11 @@ async fn build(
         up_to,
         stream: None,
     };
-    let mut sums: Vec<TableRows> = shape.tables.iter().map(|_| TableRows::default()).collect();
+    let mut rest: Vec<TableRows> = shape.tables.iter().map(|_| TableRows::default()).collect();
     for pass in shares.chunks(usize::try_from(workers).unwrap_or(1)) {
+        for (table, rows) in rest.iter_mut().enumerate() {
+            copies.send(table, rows.take_pieces()).await;
+        }
         let wanted = pass.iter().map(|share| {
             let rows = Rows {
                 tables: copies.tables().to_vec(),
@@ -179,18 +182,17 @@ async fn build(
             break;
         }
         for (rows, _) in folded {
-            for (table, mut rows) in rows.into_iter().enumerate() {
-                copies.send(table, rows.take_pieces()).await;
-                sums[table].merge(rows);
+            for (all, rows) in rest.iter_mut().zip(rows) {
+                all.merge(rows);
             }
         }
     }
-    for (table, mut rows) in sums.into_iter().enumerate() {
-        rows.sum_up();
-        copies.send(table, rows.take_pieces()).await;
-    }
     progress.begin(Stage::Indexing, 0);
-    let rows = copies.finish().await?;
+    let rest = rest.into_iter().map(|mut rows| {
+        rows.sum_up();
+        rows.take_pieces()
+    });
+    let rows = copies.finish(rest).await?;
     Ok((up_to, rows))
 }
 

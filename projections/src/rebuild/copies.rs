@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use futures_util::future::join_all;
 use rollcall_events::copy::{END, HEADER};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -42,9 +43,7 @@ impl Copies {
 
     /// Hands rows over. If they cannot be written, the end tells.
     pub async fn send(&self, table: usize, rows: Vec<Vec<u8>>) {
-        for piece in rows {
-            drop(self.tables[table].send(piece).await);
-        }
+        hand_over(self.tables[table].clone(), rows).await;
     }
 
     /// Whether a table cannot be written, as the end will tell.
@@ -52,14 +51,26 @@ impl Copies {
         self.tables.iter().any(mpsc::Sender::is_closed)
     }
 
-    /// Waits until all are written and have their indexes; how many rows there are.
-    pub async fn finish(mut self) -> sqlx::Result<u64> {
-        self.tables.clear();
+    /// Hands over the rest of each table, all side by side, and waits until all are written and have their indexes; how many
+    /// rows there are.
+    pub async fn finish(mut self, rest: impl Iterator<Item = Vec<Vec<u8>>>) -> sqlx::Result<u64> {
+        let tables = self.tables.drain(..).zip(rest);
+        let ends = tables.map(|(table, rows)| hand_over(table, rows));
+        join_all(ends).await;
         let mut count = 0;
         while let Some(written) = self.written.join_next().await {
             count += joined(written)?;
         }
         Ok(count)
+    }
+}
+
+async fn hand_over(table: mpsc::Sender<Vec<u8>>, rows: Vec<Vec<u8>>) {
+    for piece in rows {
+        // If nobody takes it, the end tells why.
+        if table.send(piece).await.is_err() {
+            return;
+        }
     }
 }
 
