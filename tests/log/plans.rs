@@ -87,6 +87,31 @@ async fn the_plan_of_a_search_names_its_index() {
     assert!(plan.join("\n").contains("users_search"), "{plan:#?}");
 }
 
+#[tokio::test]
+async fn a_name_is_never_looked_for_in_the_index_of_another() {
+    // Plans that are made of an empty table are kept while it fills.
+    let app = TestApp::start().await;
+    let mut superuser = app.superuser.connect().await.unwrap();
+    for (column, index) in [
+        ("username_key", "users_username"),
+        ("email_key", "users_email"),
+    ] {
+        for (is_gone, index) in [
+            ("IS NULL", index.to_owned()),
+            ("IS NOT NULL", index.replace("users_", "users_gone_")),
+        ] {
+            let query = format!(
+                "EXPLAIN SELECT id FROM read.users WHERE {column} = 'ada' AND deleted_at {is_gone}"
+            );
+            let plan: Vec<String> = sqlx::query_scalar(&query)
+                .fetch_all(&mut superuser)
+                .await
+                .unwrap();
+            assert!(plan.join("\n").contains(&format!("{index} ")), "{plan:#?}");
+        }
+    }
+}
+
 /// Every user there is has an account at github.com, too.
 const IDENTITIES: &str =
     "INSERT INTO read.identities (key, user_id, provider, issuer, subject, linked_at)

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{SessionRow, SessionRows};
 use crate::columns::column;
 
-/// One statement, because it is made under the lock on the head of the log. The count makes the sessions end before
+/// One statement, because it is made under the lock on the head of the log. The counts make the sessions end before
 /// others begin, which the parts of a statement otherwise need not do. An identifier that is there already is an
 /// error: nobody's session may become somebody else's.
 pub(super) async fn write(conn: &mut PgConnection, rows: &SessionRows) -> sqlx::Result<()> {
@@ -27,7 +27,10 @@ pub(super) async fn write(conn: &mut PgConnection, rows: &SessionRows) -> sqlx::
         "WITH ended AS (
              DELETE FROM read.sessions
               WHERE id = ANY ($11)
-                 OR user_id = ANY ($12)
+             RETURNING id)
+         , gone AS (
+             DELETE FROM read.sessions
+              WHERE user_id = ANY ($12)
              RETURNING id)
          , shortened AS (
              UPDATE read.sessions
@@ -60,7 +63,8 @@ pub(super) async fn write(conn: &mut PgConnection, rows: &SessionRows) -> sqlx::
               , $9::timestamptz[]
               , $10::timestamptz[]
               ) AS started
-          WHERE (SELECT count(*) FROM ended) >= 0",
+          WHERE (SELECT count(*) FROM ended) >= 0
+            AND (SELECT count(*) FROM gone) >= 0",
     )
     .bind(column(&rows, |row| row.id.0.as_str()))
     .bind(column(&rows, |row| row.user_id))
