@@ -81,7 +81,7 @@ async fn merged_downwards(
                   FROM read.audit
                  WHERE $1 IN ('user', 'resource') AND user_id = things.id AND (user_id = resource_id) IS TRUE
                    AND kind = kinds.kind
-                   AND ($3::uuid[] IS NULL OR user_id = ANY ($3))
+                   AND ($1 = 'user' OR $3::uuid[] IS NULL OR user_id = ANY ($3))
                    AND ($4::uuid[] IS NULL OR organization_id = ANY ($4))
                    AND (at, position) > ($6, $7) AND (at, position) < ($8, $9)
                  ORDER BY at DESC, position DESC
@@ -164,7 +164,7 @@ async fn merged_upwards(
                   FROM read.audit
                  WHERE $1 IN ('user', 'resource') AND user_id = things.id AND (user_id = resource_id) IS TRUE
                    AND kind = kinds.kind
-                   AND ($3::uuid[] IS NULL OR user_id = ANY ($3))
+                   AND ($1 = 'user' OR $3::uuid[] IS NULL OR user_id = ANY ($3))
                    AND ($4::uuid[] IS NULL OR organization_id = ANY ($4))
                    AND (at, position) > ($6, $7) AND (at, position) < ($8, $9)
                  ORDER BY at, position
