@@ -236,7 +236,7 @@ async fn project(
         position = last.position;
         let opened = events
             .iter()
-            .map(|event| event.columns().open_payload(log.upcasters(), &keys));
+            .map(|event| event.columns().open(log.upcasters(), &keys, |_| ()));
         let batch: Vec<_> = opened.collect::<Result<_, _>>().map_err(LogError::from)?;
         inline.write(conn, &batch).await?;
         advanced(Importing::Projected(
