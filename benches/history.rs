@@ -82,6 +82,7 @@ async fn measure(cluster: &Cluster) {
     let wish = rebuild::Wish {
         projections: vec!["users".to_owned()],
         workers: 2,
+        streams_in_memory: rebuild::STREAMS_IN_MEMORY,
     };
     rebuild::rebuild(&owner, &log, &wish, &Arc::new(Progress::default()))
         .await

@@ -175,6 +175,7 @@ async fn rebuilt(owner: &PgConnectOptions, log: &LogReader) -> Duration {
     let wish = rebuild::Wish {
         projections: Vec::new(),
         workers: WORKERS,
+        streams_in_memory: rebuild::STREAMS_IN_MEMORY,
     };
     let progress = Arc::new(Progress::default());
     let (since, worked) = (Instant::now(), processor_time());

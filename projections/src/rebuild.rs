@@ -26,8 +26,8 @@ use crate::replay::{RULES, Reading, Rule, Share, TableRows, Wanted, fold_part, l
 use copies::{Copies, leave_nothing};
 use shape::Shape;
 
-/// More streams than this are folded in several passes over the log, so that memory is bounded.
-const STREAMS_IN_MEMORY: usize = 400_000;
+/// A rebuild of half as many took 325 MiB (benches/README.md).
+pub const STREAMS_IN_MEMORY: usize = 400_000;
 
 /// What is to be rebuilt, and how.
 #[derive(Debug, Clone)]
@@ -36,6 +36,9 @@ pub struct Wish {
     pub projections: Vec<String>,
     /// How many read and fold side by side.
     pub workers: u32,
+    /// More streams than this are folded in several passes over the log, so that memory is bounded: [`STREAMS_IN_MEMORY`], as a
+    /// rule.
+    pub streams_in_memory: usize,
 }
 
 /// What a rebuild did.
@@ -159,7 +162,8 @@ async fn build(
     progress.begin(Stage::Folding, up_to.unsigned_abs());
     let copies = Copies::begin(owner, shape, progress);
     let workers = wish.workers.max(1);
-    let passes = u32::try_from(reading.keys.0.len() / STREAMS_IN_MEMORY + 1).unwrap_or(u32::MAX);
+    let passes =
+        u32::try_from(reading.keys.0.len() / wish.streams_in_memory.max(1) + 1).unwrap_or(u32::MAX);
     let shares: Vec<Share> = Share::all(workers.saturating_mul(passes)).collect();
     let part = Part {
         up_to,

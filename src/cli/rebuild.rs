@@ -4,7 +4,7 @@ use std::{error::Error, sync::Arc};
 
 use clap::Args as ClapArgs;
 use rollcall_projections::{
-    rebuild::{Progress, Wish, rebuild},
+    rebuild::{Progress, STREAMS_IN_MEMORY, Wish, rebuild},
     verify,
 };
 
@@ -35,6 +35,7 @@ pub fn run(config: &Config, args: &Rebuild) -> Result<(), Box<dyn Error>> {
     let wish = Wish {
         projections: args.projections.clone(),
         workers: args.workers.unwrap_or_else(processors),
+        streams_in_memory: STREAMS_IN_MEMORY,
     };
     with_log(config, async |owner, log| {
         if args.diff {

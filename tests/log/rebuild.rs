@@ -11,7 +11,7 @@ use rollcall_events::{
     vault::Vault,
 };
 use rollcall_projections::{
-    rebuild::{Progress, RebuildError, Rebuilt, Wish, names, rebuild},
+    rebuild::{Progress, RebuildError, Rebuilt, STREAMS_IN_MEMORY, Wish, names, rebuild},
     rules,
 };
 use sqlx::{ConnectOptions, Executor, PgConnection, PgPool, postgres::PgPoolOptions};
@@ -36,12 +36,20 @@ pub async fn log_of(app: &TestApp) -> LogReader {
 }
 
 pub async fn rebuild_of(app: &TestApp, projections: &[&str]) -> Result<Rebuilt, RebuildError> {
-    let wish = Wish {
+    rebuild_with(app, &wish(projections)).await
+}
+
+fn wish(projections: &[&str]) -> Wish {
+    Wish {
         projections: projections.iter().map(ToString::to_string).collect(),
         workers: 2,
-    };
+        streams_in_memory: STREAMS_IN_MEMORY,
+    }
+}
+
+async fn rebuild_with(app: &TestApp, wish: &Wish) -> Result<Rebuilt, RebuildError> {
     let log = log_of(app).await;
-    rebuild(&app.superuser, &log, &wish, &Arc::default()).await
+    rebuild(&app.superuser, &log, wish, &Arc::default()).await
 }
 
 /// Some of everything: users with sessions and tokens, linked, renamed, suspended, deleted, and refused attempts.
@@ -132,6 +140,19 @@ async fn a_rebuild_makes_the_same_rows_in_tables_that_are_alike() {
             rows_of(&mut conn, table).await
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_more_streams_than_fit_in_memory_is_read_several_times_and_makes_the_same_rows() {
+    let app = TestApp::start().await;
+    some_history(&app).await;
+    let before = picture(&app).await;
+    let wish = Wish {
+        streams_in_memory: 1,
+        ..wish(&[])
+    };
+    rebuild_with(&app, &wish).await.unwrap();
+    assert!(picture(&app).await == before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -226,11 +247,7 @@ async fn of_two_rebuilds_at_once_the_second_says_so() {
     let first = {
         let (log, owner) = (log_of(&app).await, app.superuser.clone());
         tokio::spawn(async move {
-            let wish = Wish {
-                projections: Vec::new(),
-                workers: 1,
-            };
-            rebuild(&owner, &log, &wish, &Arc::new(Progress::default())).await
+            rebuild(&owner, &log, &wish(&[]), &Arc::new(Progress::default())).await
         })
     };
     until_true(

@@ -53,7 +53,7 @@ impl TableRows {
         sum.position = sum.position.max(position);
     }
 
-    /// Takes the sums of another part of the log.
+    /// Takes the rows and the sums of another part of the log.
     pub(crate) fn merge(&mut self, other: Self) {
         self.pieces.extend(other.pieces);
         for (key, more) in other.sums {
@@ -119,5 +119,37 @@ impl Sum {
         row.extend(8_i32.to_be_bytes());
         self.number.write(&mut row);
         row
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_comes_out_once_in_whatever_pieces() {
+        let row = |table: &mut TableRows, nth: i64| {
+            table.row().field(nth).field([7_u8; 100].as_slice());
+        };
+        let mut table = TableRows::default();
+        (0..2000).for_each(|nth| row(&mut table, nth));
+        let mut pieces: Vec<Vec<u8>> = table.take_full_pieces().collect();
+        assert!(pieces.len() > 3);
+        (2000..2010).for_each(|nth| row(&mut table, nth));
+        let mut other = TableRows::default();
+        row(&mut other, 2010);
+        let key = |key: &mut Tuple<'_>| {
+            key.field(2011_i64);
+        };
+        other.add(key, 5, 1);
+        table.add(key, 7, 2);
+        table.merge(other);
+        table.sum_up();
+        pieces.extend(table.take_pieces());
+        assert_eq!(table.rows().count(), 0);
+        let first = |row: Row<'_>| i64::from_be_bytes(row.fields().array().unwrap());
+        let rows: Vec<Row<'_>> = pieces.iter().flat_map(|piece| Rows(piece)).collect();
+        assert!(rows.iter().copied().map(first).eq(0..2012));
+        assert_eq!(Sum::number_of(rows[2011].0), Some(12));
     }
 }
