@@ -11,8 +11,9 @@ CREATE INDEX audit_resource ON read.audit (resource_id, kind, at, position)
 
 -- A request is asked for seldom, and has few entries: it is enough to know in which sixteen pages of the table they may be
 -- (some 1,400 entries), by a filter of 2 kB that is wrong three times in a thousand. Unlike the least and the greatest of
--- the ids, it bears those that were not made in the order of time. Pages that were just filled are looked through until they
--- are summarised.
+-- the ids, it answers rightly for those that were not made in the order of time, too. Pages that were just filled are looked
+-- through until they are summarised; what comes into pages that already are writes their filter anew, which after a rebuild is
+-- so for the rest of the last sixteen.
 DROP INDEX read.audit_request;
 CREATE INDEX audit_request ON read.audit
  USING brin (request_id uuid_bloom_ops (n_distinct_per_range = 1400, false_positive_rate = 0.003))

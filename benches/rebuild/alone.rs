@@ -2,13 +2,16 @@
 
 use std::{
     env, fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     time::Duration,
 };
 
 use rollcall::postgres::{Cluster, SUPERUSER};
-use sqlx::{ConnectOptions, postgres::PgConnectOptions};
+use sqlx::{
+    ConnectOptions,
+    postgres::{PgConnectOptions, PgSslMode},
+};
 
 /// In the environment of such a process: what it is to do, and where the server listens.
 const TASK: &str = "ROLLCALL_BENCH_TASK";
@@ -26,8 +29,11 @@ pub struct Report {
 /// What this process is to do, and to which server, if it is not the measurement itself.
 pub fn task() -> Option<(String, PgConnectOptions)> {
     let socket = PathBuf::from(env::var_os(SOCKET)?);
-    let owner = PgConnectOptions::new()
+    // The server's port is always this one, whatever the environment says.
+    let owner = PgConnectOptions::new_without_pgpass()
         .socket(socket)
+        .port(5432)
+        .ssl_mode(PgSslMode::Disable)
         .username(SUPERUSER)
         .database("postgres")
         .log_statements(tracing::log::LevelFilter::Off);
@@ -62,7 +68,7 @@ pub fn report(took: Duration) {
 }
 
 fn peak_mib() -> u64 {
-    let status = fs::read_to_string(Path::new("/proc/self/status")).unwrap_or_default();
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
     kib.unwrap_or_default() / 1024
