@@ -16,6 +16,7 @@ use sqlx::{
 /// In the environment of such a process: what it is to do, and where the server listens.
 const TASK: &str = "ROLLCALL_BENCH_TASK";
 const SOCKET: &str = "ROLLCALL_BENCH_SOCKET";
+const PORT: &str = "ROLLCALL_BENCH_PORT";
 
 /// What came of it.
 pub struct Report {
@@ -29,10 +30,10 @@ pub struct Report {
 /// What this process is to do, and to which server, if it is not the measurement itself.
 pub fn task() -> Option<(String, PgConnectOptions)> {
     let socket = PathBuf::from(env::var_os(SOCKET)?);
-    // The server's port is always this one, whatever the environment says.
+    let port = env::var(PORT).ok()?.parse().ok()?;
     let owner = PgConnectOptions::new_without_pgpass()
         .socket(socket)
-        .port(5432)
+        .port(port)
         .ssl_mode(PgSslMode::Disable)
         .username(SUPERUSER)
         .database("postgres")
@@ -46,6 +47,7 @@ pub fn alone(task: &str, cluster: &Cluster, thousands: usize) -> Report {
         .arg(thousands.to_string())
         .env(TASK, task)
         .env(SOCKET, cluster.socket_dir())
+        .env(PORT, cluster.port().to_string())
         .stderr(Stdio::inherit())
         .output()
         .unwrap();
