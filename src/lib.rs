@@ -12,6 +12,7 @@ pub mod database;
 pub mod erasure;
 pub mod http;
 pub mod logging;
+pub mod network_prefix;
 pub mod permissions;
 pub mod postgres;
 pub mod proofs;
