@@ -83,9 +83,8 @@ mod tests {
 
     #[test]
     fn any_length_is_a_prefix() {
-        let of = |address: &str, v4, v6| {
-            NetworkPrefix::of(address.parse().unwrap(), v4, v6).to_string()
-        };
+        let of =
+            |address: &str, v4, v6| NetworkPrefix::of(address.parse().unwrap(), v4, v6).to_string();
         assert_eq!(of("203.0.113.7", 32, 128), "203.0.113.7/32");
         assert_eq!(of("203.0.113.7", 0, 0), "0.0.0.0/0");
         assert_eq!(of("2001:db8::7", 200, 200), "2001:db8::7/128");
