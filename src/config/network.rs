@@ -4,6 +4,9 @@ use std::{fmt, net::IpAddr, str::FromStr};
 
 use super::text::{Refused, as_text};
 
+/// So many bits of an IPv4-mapped IPv6 address come before the IPv4 address.
+const MAPPED_PREFIX: u8 = 96;
+
 /// A range of IP addresses in CIDR notation, such as `10.0.0.0/8`; an address alone is a range of
 /// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +48,16 @@ impl FromStr for Network {
         let address: IpAddr = address.parse().map_err(|_| Refused)?;
         let (_, width) = bits(address);
         let prefix = prefix.map_or(Ok(width), str::parse).map_err(|_| Refused)?;
-        if prefix <= width {
-            Ok(Self { address, prefix })
-        } else {
-            Err(Refused)
+        if prefix > width {
+            return Err(Refused);
+        }
+        // `::ffff:10.0.0.0/104` is `10.0.0.0/8`: addresses are compared in their canonical form.
+        match (address.to_canonical(), prefix.checked_sub(MAPPED_PREFIX)) {
+            (v4 @ IpAddr::V4(_), Some(prefix)) if address.is_ipv6() => Ok(Self {
+                address: v4,
+                prefix,
+            }),
+            _ => Ok(Self { address, prefix }),
         }
     }
 }
@@ -97,6 +106,9 @@ mod tests {
     fn a_mapped_address_is_the_address_that_it_maps() {
         assert!(contains("10.0.0.0/8", "::ffff:10.1.2.3"));
         assert!(!contains("10.0.0.0/8", "::ffff:11.1.2.3"));
+        assert!(contains("::ffff:10.0.0.0/104", "10.1.2.3"));
+        assert!(!contains("::ffff:10.0.0.0/104", "11.1.2.3"));
+        assert!(contains("::ffff:10.1.2.3", "::ffff:10.1.2.3"));
     }
 
     #[test]

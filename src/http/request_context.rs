@@ -1,5 +1,7 @@
 //! The request from outside: its id, where it came from, and what becomes the metadata of its commands.
 
+mod forwarded;
+
 use std::net::IpAddr;
 
 use axum::{
@@ -11,6 +13,8 @@ use uuid::Uuid;
 
 use super::answer::Refusal;
 use crate::config::Network;
+pub use forwarded::UnreadableForwardedFor;
+use forwarded::{Hop, hops};
 
 /// User agents are kept up to this many bytes.
 const USER_AGENT_BYTES: usize = 512;
@@ -23,12 +27,6 @@ pub struct RequestContext {
     /// Where it came from.
     pub origin: Origin,
 }
-
-/// A forwarded header from a trusted proxy that is no list of addresses. Never skipped: whoever can make it
-/// unreadable could otherwise choose to be taken for the proxy.
-#[derive(Debug, thiserror::Error)]
-#[error("the header X-Forwarded-For is no list of IP addresses")]
-pub struct UnreadableForwardedFor;
 
 impl<S: Sync> FromRequestParts<S> for RequestContext {
     type Rejection = Refusal;
@@ -46,7 +44,7 @@ struct NoContext;
 
 impl RequestContext {
     /// Reads where a request came from. Forwarded addresses count only if the peer is one of the `trusted` proxies;
-    /// then the last one that is not itself a trusted proxy is the client.
+    /// then the last one that is not itself a trusted proxy is the client. If a proxy hides it, the address is unknown.
     ///
     /// # Errors
     /// A trusted proxy sent a forwarded header that cannot be read.
@@ -56,16 +54,20 @@ impl RequestContext {
         trusted: &[Network],
         ids: Ids,
     ) -> Result<Self, UnreadableForwardedFor> {
-        let user_agent = headers
-            .get(header::USER_AGENT)
-            .map_or("", |value| value.to_str().unwrap_or_default());
-        Ok(Self {
+        let address = client_address(headers, peer, trusted)?;
+        Ok(Self::with_address(headers, address, ids))
+    }
+
+    /// A request from an address that is already known, or not known at all.
+    #[must_use]
+    pub fn with_address(headers: &HeaderMap, address: Option<IpAddr>, ids: Ids) -> Self {
+        Self {
             request_id: ids.uuid(),
             origin: Origin {
-                ip: client_address(headers, peer, trusted)?,
-                user_agent: truncated(user_agent).to_owned(),
+                ip: address,
+                user_agent: user_agent(headers),
             },
-        })
+        }
     }
 
     /// The metadata of a command that `actor` gives by this request.
@@ -82,36 +84,32 @@ impl RequestContext {
     }
 }
 
+/// In canonical form: an IPv4 client of an IPv6 socket has its IPv4 address.
 fn client_address(
     headers: &HeaderMap,
     peer: Option<IpAddr>,
     trusted: &[Network],
 ) -> Result<Option<IpAddr>, UnreadableForwardedFor> {
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(*address));
-    if !peer.as_ref().is_some_and(is_trusted) {
+    let peer = peer.map(|peer| peer.to_canonical());
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    if !peer.is_some_and(is_trusted) {
         return Ok(peer);
     }
-    let mut forwarded = Vec::new();
-    for value in headers.get_all("x-forwarded-for") {
-        for address in value
-            .to_str()
-            .map_err(|_| UnreadableForwardedFor)?
-            .split(',')
-        {
-            forwarded.push(
-                address
-                    .trim()
-                    .parse::<IpAddr>()
-                    .map_err(|_| UnreadableForwardedFor)?,
-            );
-        }
-    }
-    let client = forwarded
-        .iter()
-        .rev()
-        .find(|address| !is_trusted(address))
-        .or(forwarded.first());
-    Ok(client.copied().or(peer))
+    let hops = hops(headers)?;
+    let is_proxy = |hop: &Hop| matches!(hop, Hop::Address(address) if is_trusted(*address));
+    let client = hops.iter().rev().find(|hop| !is_proxy(hop));
+    Ok(match client.or(hops.first()) {
+        Some(Hop::Address(address)) => Some(*address),
+        Some(Hop::Hidden) => None,
+        None => peer,
+    })
+}
+
+/// Clients send what they like: what is not UTF-8 is recorded with replacement characters.
+fn user_agent(headers: &HeaderMap) -> String {
+    let value = headers.get(header::USER_AGENT);
+    let text = value.map(|value| String::from_utf8_lossy(value.as_bytes()));
+    truncated(&text.unwrap_or_default()).to_owned()
 }
 
 fn truncated(text: &str) -> &str {
@@ -126,38 +124,80 @@ fn truncated(text: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn client(forwarded: &[&str], peer: &str) -> Result<String, UnreadableForwardedFor> {
+    fn client(forwarded: &[&str], peer: &str) -> Result<Option<String>, UnreadableForwardedFor> {
         let mut headers = HeaderMap::new();
         for value in forwarded {
             headers.append("x-forwarded-for", value.parse().unwrap());
         }
         let trusted = ["10.0.0.0/8".parse().unwrap()];
         let context = RequestContext::read(&headers, Some(peer.parse().unwrap()), &trusted, Ids)?;
-        Ok(context.origin.ip.unwrap().to_string())
+        Ok(context.origin.ip.map(|ip| ip.to_string()))
+    }
+
+    #[track_caller]
+    fn comes_from(forwarded: &[&str], peer: &str, address: &str) {
+        assert_eq!(client(forwarded, peer).unwrap().as_deref(), Some(address));
     }
 
     #[test]
     fn forwarded_addresses_count_only_from_a_trusted_proxy() {
-        assert_eq!(client(&["1.2.3.4"], "5.6.7.8").unwrap(), "5.6.7.8");
-        assert_eq!(client(&["1.2.3.4"], "10.0.0.1").unwrap(), "1.2.3.4");
+        comes_from(&["1.2.3.4"], "5.6.7.8", "5.6.7.8");
+        comes_from(&["1.2.3.4"], "10.0.0.1", "1.2.3.4");
+        comes_from(&["1.2.3.4:5678"], "10.0.0.1", "1.2.3.4");
     }
 
     #[test]
     fn what_the_client_itself_claims_before_the_proxies_does_not_count() {
-        assert_eq!(
-            client(&["6.6.6.6, 1.2.3.4, 10.0.0.2"], "10.0.0.1").unwrap(),
-            "1.2.3.4"
-        );
-        assert_eq!(
-            client(&["6.6.6.6", "1.2.3.4"], "10.0.0.1").unwrap(),
-            "1.2.3.4"
-        );
+        comes_from(&["6.6.6.6, 1.2.3.4, 10.0.0.2"], "10.0.0.1", "1.2.3.4");
+        comes_from(&["6.6.6.6, 1.2.3.4:1, 10.0.0.2:2"], "10.0.0.1", "1.2.3.4");
+        comes_from(&["6.6.6.6", "1.2.3.4"], "10.0.0.1", "1.2.3.4");
+        comes_from(&["unknown, 1.2.3.4"], "10.0.0.1", "1.2.3.4");
+    }
+
+    #[test]
+    fn one_address_has_one_form_whichever_socket_it_arrives_on() {
+        comes_from(&[], "::ffff:5.6.7.8", "5.6.7.8");
+        comes_from(&["::ffff:1.2.3.4"], "::ffff:10.0.0.1", "1.2.3.4");
+        comes_from(&["1.2.3.4, ::ffff:10.0.0.2"], "10.0.0.1", "1.2.3.4");
+    }
+
+    #[test]
+    fn a_client_that_the_proxy_hides_is_nobody_else() {
+        for forwarded in ["unknown", "6.6.6.6, _hidden", "6.6.6.6, unknown, 10.0.0.2"] {
+            assert_eq!(
+                client(&[forwarded], "10.0.0.1").unwrap(),
+                None,
+                "{forwarded}"
+            );
+        }
     }
 
     #[test]
     fn an_unreadable_forwarded_header_from_a_trusted_proxy_is_refused_and_never_skipped() {
-        assert!(client(&["unknown"], "10.0.0.1").is_err());
-        assert!(client(&["1.2.3.4,"], "10.0.0.1").is_err());
-        assert_eq!(client(&["unknown"], "5.6.7.8").unwrap(), "5.6.7.8");
+        assert!(client(&["nonsense"], "10.0.0.1").is_err());
+        assert!(client(&["nonsense, 1.2.3.4"], "10.0.0.1").is_err());
+        comes_from(&["nonsense"], "5.6.7.8", "5.6.7.8");
+    }
+
+    #[test]
+    fn a_user_agent_is_recorded_whatever_its_bytes() {
+        for (sent, recorded) in [
+            (&b"curl/8"[..], "curl/8"),
+            ("Zo\u{eb}".as_bytes(), "Zo\u{eb}"),
+            (b"caf\xe9/1", "caf\u{fffd}/1"),
+            (b"", ""),
+        ] {
+            let value = axum::http::HeaderValue::from_bytes(sent).unwrap();
+            let headers = HeaderMap::from_iter([(header::USER_AGENT, value)]);
+            let context = RequestContext::with_address(&headers, None, Ids);
+            assert_eq!(context.origin.user_agent, recorded);
+        }
+        let long = vec![0xff_u8; 4_000];
+        let value = axum::http::HeaderValue::from_bytes(&long).unwrap();
+        let headers = HeaderMap::from_iter([(header::USER_AGENT, value)]);
+        let recorded = RequestContext::with_address(&headers, None, Ids)
+            .origin
+            .user_agent;
+        assert!((500..=USER_AGENT_BYTES).contains(&recorded.len()));
     }
 }
