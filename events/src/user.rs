@@ -37,7 +37,7 @@ pub use password::{NewPassword, PasswordPolicy};
 pub use person::{Person, ProfileChange};
 pub use role::Role;
 pub use session::{EndReason, Scope, SecretHash, Session, SessionId};
-pub use state::{Account, Membership, OpenSession, User};
+pub use state::{Account, ENDED_SESSIONS_KEPT, Membership, OpenSession, User};
 pub use status::{ActivationCause, LoginType, Status};
 pub use token_name::TokenName;
 pub use username::Username;

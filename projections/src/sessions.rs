@@ -9,12 +9,14 @@ mod list;
 mod replayed;
 mod row;
 mod store;
+mod sweep;
 mod touch;
 
 pub use apply::SessionRows;
 pub use find::{KnownSession, find};
-pub use list::{ListedSession, one, token_named, tokens, users_with_ended};
+pub use list::{ListedSession, one, token_named, tokens};
 pub use row::SessionRow;
+pub use sweep::sweep;
 pub use touch::touch;
 
 use rollcall_events::Recorded;

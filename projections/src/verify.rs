@@ -12,6 +12,7 @@ mod repair;
 
 use std::{fmt, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use rollcall_events::{
     log::{LogError, LogReader, Part, checkpoints, left_behind},
     vault::VaultError,
@@ -134,7 +135,7 @@ pub async fn verify(
     progress.begin(Stage::Folding, head.position.unsigned_abs());
     let (mut verified, rows) = fold(&snapshot, wish, &reading, &head, progress).await?;
     progress.begin(Stage::Comparing, 0);
-    let differing = compare_all(&snapshot, wish, rows, &mut verified).await?;
+    let differing = compare_all(&snapshot, wish, head.recorded_at, rows, &mut verified).await?;
     let deciding = Deciding {
         reading: reading.clone(),
     };
@@ -250,6 +251,7 @@ async fn fold(
 async fn compare_all(
     snapshot: &Snapshot,
     wish: &Wish,
+    now: DateTime<Utc>,
     rows: Vec<TableRows>,
     verified: &mut Verified,
 ) -> Result<Vec<Differing>, VerifyError> {
@@ -265,7 +267,7 @@ async fn compare_all(
         let (snapshot, user) = (snapshot.clone(), wish.user);
         comparing.spawn(async move {
             let mut conn = snapshot.connect().await?;
-            compare(&mut conn, rule, nth, table, rows, user).await
+            compare(&mut conn, rule, nth, table, rows, user, now).await
         });
     }
     let mut differing = Vec::new();

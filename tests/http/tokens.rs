@@ -535,8 +535,8 @@ async fn a_name_is_free_again_when_its_token_is_deleted_or_was_long_past_its_end
     assert_eq!(put(&bob, &path).await.status, 204);
     assert_eq!(bob.post(TOKENS, &wish).await.status, 409);
     app.pass(TimeDelta::days(7) + TimeDelta::microseconds(1));
-    rollcall::upkeep::tidy_up(&app.app).await.unwrap();
     let bob = app.sign_in("bob@example.com").await;
+    rollcall::upkeep::tidy_up(&app.app).await.unwrap();
     assert_eq!(bob.post(TOKENS, &wish).await.status, 201);
 }
 

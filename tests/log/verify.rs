@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+use rollcall_events::{clock::Clock, user::ENDED_SESSIONS_KEPT};
 use rollcall_projections::verify::{Verified, Wish, verify};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use uuid::Uuid;
@@ -9,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     rebuild::{log_of, some_history},
     support::TestApp,
-    tools::{READ_MODELS, bytes_of, execute, renaming, user},
+    tools::{READ_MODELS, bytes_of, execute, renaming, sessions_of, sign_in, sign_in_at, user},
 };
 
 pub async fn verified(app: &TestApp, user: Option<Uuid>, repair: bool) -> Verified {
@@ -388,4 +390,42 @@ async fn an_erased_person_is_in_order() {
     assert!(found.is_good(), "{found:#?}");
     crate::rebuild::rebuild_of(&app, &[]).await.unwrap();
     assert!(verified(&app, None, false).await.is_good());
+}
+
+/// A sweep may have run or not; whoever makes a session last longer is still found.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_ended_long_ago_may_be_swept_or_not_but_not_prolonged() {
+    let app = TestApp::start().await;
+    let ada = user(&app, "ada").await;
+    execute(&app, ada, sign_in("before")).await.unwrap();
+    app.pass(TimeDelta::days(1) + ENDED_SESSIONS_KEPT + TimeDelta::microseconds(1));
+    user(&app, "bob").await;
+    assert!(verified(&app, None, false).await.is_good(), "not swept yet");
+
+    let mut conn = app.superuser.connect().await.unwrap();
+    conn.execute("UPDATE read.sessions SET ends_at = ends_at + interval '100 years'")
+        .await
+        .unwrap();
+    let found = verified(&app, None, true).await;
+    let said: Vec<String> = found.differences.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("should not be there"), "{said:?}");
+
+    execute(&app, ada, sign_in_at("now", app.clock.now()))
+        .await
+        .unwrap();
+    rollcall::upkeep::tidy_up(&app.app).await.unwrap();
+    assert_eq!(sessions_of(&app, ada).await, ["now".to_owned()].into());
+    assert!(verified(&app, None, false).await.is_good(), "swept");
+}
+
+/// A node whose clock is ahead by years would else sign everybody out.
+#[tokio::test]
+async fn a_sweep_goes_by_the_time_of_the_log_and_not_by_a_clock_that_is_ahead() {
+    let app = TestApp::start().await;
+    let ada = user(&app, "ada").await;
+    execute(&app, ada, sign_in("one")).await.unwrap();
+    app.pass(TimeDelta::days(3_650));
+    rollcall::upkeep::tidy_up(&app.app).await.unwrap();
+    assert_eq!(sessions_of(&app, ada).await, ["one".to_owned()].into());
 }

@@ -96,7 +96,6 @@ impl EventSourced for User {
             | UserCommand::RehashPassword { .. }
             | UserCommand::EndSession { .. }
             | UserCommand::ExpireSession { .. }
-            | UserCommand::ForgetSessions { .. }
             | UserCommand::JoinOrganization(_)
             | UserCommand::LeaveOrganization(_)
             | UserCommand::AssignOrganizationRoles { .. } => Vec::new(),

@@ -87,11 +87,6 @@ pub enum UserCommand {
         /// Now.
         at: DateTime<Utc>,
     },
-    /// Forget the sessions that are long past their end.
-    ForgetSessions {
-        /// Now.
-        at: DateTime<Utc>,
-    },
     /// Belong to an organisation.
     JoinOrganization(Uuid),
     /// Belong to an organisation no more.

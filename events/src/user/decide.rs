@@ -1,8 +1,6 @@
 //! What a user's command leads to. Every pair of state and command has its line here.
 
-use std::cmp::Reverse;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
@@ -17,8 +15,6 @@ use crate::personal::Personal;
 pub(super) const MOST_SESSIONS: usize = 200;
 /// API tokens that one user can have at once.
 pub(super) const MOST_TOKENS: usize = 200;
-/// API tokens are shown for a while after their end, so that their owner sees why something stopped working.
-pub(super) const TOKENS_KEPT: TimeDelta = TimeDelta::days(7);
 
 type Decision = Result<Vec<UserEvent>, UserError>;
 
@@ -42,8 +38,7 @@ pub(super) fn decide(user: &User, command: &UserCommand) -> Decision {
             User::Deleted | User::Erased,
             UserCommand::DeleteUser
             | UserCommand::EndSession { .. }
-            | UserCommand::ExpireSession { .. }
-            | UserCommand::ForgetSessions { .. },
+            | UserCommand::ExpireSession { .. },
         ) => UNCHANGED,
         (User::Absent | User::Deleted | User::Erased, _) => Err(UserError::NotFound),
     }
@@ -95,7 +90,6 @@ fn decide_live(account: &Account, command: &UserCommand) -> Decision {
         UserCommand::StartSession(wish) => start_session(account, wish),
         UserCommand::EndSession { session_id, reason } => end_session(account, session_id, *reason),
         UserCommand::ExpireSession { session_id, at } => expire_session(account, session_id, *at),
-        UserCommand::ForgetSessions { at } => Ok(forget_sessions(account, *at)),
         UserCommand::JoinOrganization(id) if account.membership(*id).is_some() => {
             Err(UserError::AlreadyMember)
         }
@@ -279,7 +273,6 @@ fn start_session(account: &Account, wish: &StartSession) -> Decision {
     let came = activate(account, ActivationCause::Use)?;
     // A token may be made for somebody who has yet to come: they do with its first use.
     let mut events = if is_token { Vec::new() } else { came };
-    events.extend(forget_sessions(account, wish.at));
     if is_token {
         let tokens = account.sessions.values().filter(|open| open.is_token());
         if tokens.filter(|open| open.ends_at > wish.at).count() >= MOST_TOKENS {
@@ -293,30 +286,6 @@ fn start_session(account: &Account, wish: &StartSession) -> Decision {
         token_name: wish.token_name.clone().map(Personal::Known),
     });
     Ok(events)
-}
-
-/// Sessions past their end go. Tokens go a while later, or when as many as one can have have ended after them: each
-/// costs a little, and somebody may make short-lived ones all day.
-fn forget_sessions(account: &Account, at: DateTime<Utc>) -> Vec<UserEvent> {
-    let over = account
-        .sessions
-        .iter()
-        .filter(|(_, open)| open.ends_at <= at);
-    let (mut tokens, others): (Vec<_>, Vec<_>) = over.partition(|(_, open)| open.is_token());
-    tokens.sort_by_key(|(_, open)| Reverse(open.ends_at));
-    let shown = tokens
-        .iter()
-        .take(MOST_TOKENS)
-        .take_while(|(_, open)| open.ends_at + TOKENS_KEPT > at)
-        .count();
-    let forgotten = tokens.into_iter().skip(shown).chain(others);
-    let mut session_ids: Vec<SessionId> = forgotten.map(|(id, _)| id.clone()).collect();
-    session_ids.sort();
-    if session_ids.is_empty() {
-        Vec::new()
-    } else {
-        vec![UserEvent::SessionsExpired { session_ids }]
-    }
 }
 
 /// If there are too many sessions to begin another, those that would end first go.

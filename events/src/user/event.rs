@@ -102,7 +102,8 @@ pub enum UserEvent {
         /// When it ends now.
         ends_at: DateTime<Utc>,
     },
-    /// Sessions were found to be past their end.
+    /// Sessions were past their end. Older versions recorded this; the end of a session follows from its start, so
+    /// nothing records it any more.
     SessionsExpired {
         /// Which.
         session_ids: Vec<SessionId>,

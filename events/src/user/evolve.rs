@@ -63,6 +63,9 @@ fn evolve_live(account: &mut Account, event: &UserEvent) {
         }
         UserEvent::PasswordRehashed { .. } => account.password_revision += 1,
         UserEvent::SessionStarted { session, .. } => {
+            if let Some(started_at) = session.started_at() {
+                account.forget_ended_sessions(started_at);
+            }
             let open = OpenSession::from(session);
             account.sessions.insert(session.id.clone(), open);
         }

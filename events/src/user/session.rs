@@ -3,7 +3,7 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::LoginType;
@@ -58,6 +58,14 @@ pub enum EndReason {
     Superseded,
     /// The provider by which the user had signed in vouches for them no more.
     ProviderRefused,
+}
+
+impl Session {
+    /// When the session started; none if its lifetime is out of range, which an import can bring.
+    pub(super) fn started_at(&self) -> Option<DateTime<Utc>> {
+        let lifetime = TimeDelta::try_seconds(self.lifetime_s)?;
+        self.expires_at.checked_sub_signed(lifetime)
+    }
 }
 
 impl Scope {

@@ -2,12 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{LoginType, OrganizationRole, Person, Role, Scope, Session, SessionId, Status};
+use super::{
+    LoginType, OrganizationRole, Person, Role, Scope, Session, SessionId, Status,
+    decide::MOST_TOKENS,
+};
 use crate::personal::Personal;
+
+/// How long sessions and API tokens can be looked at after their end, so that their owner sees why something stopped
+/// working.
+pub const ENDED_SESSIONS_KEPT: TimeDelta = TimeDelta::days(7);
 
 /// A user's life: not yet, now, no more, forgotten.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -80,6 +87,28 @@ impl Account {
     #[must_use]
     pub fn is_active_owner(&self) -> bool {
         self.status == Status::Active && self.roles.contains(&Role::Owner)
+    }
+
+    /// Drops the sessions that had ended by `at`, so that the state stays small without an event for each end. Ended API
+    /// tokens stay for [`ENDED_SESSIONS_KEPT`], because their owner can still delete them, but no more than
+    /// [`MOST_TOKENS`] of them, because each costs a little at every decision.
+    pub(super) fn forget_ended_sessions(&mut self, at: DateTime<Utc>) {
+        self.sessions.retain(|_, open| {
+            open.ends_at > at || (open.is_token() && at - open.ends_at < ENDED_SESSIONS_KEPT)
+        });
+        let mut ended: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(_, open)| open.ends_at <= at)
+            .map(|(id, open)| (open.ends_at, id.clone()))
+            .collect();
+        let too_many = ended.len().saturating_sub(MOST_TOKENS);
+        if too_many > 0 {
+            ended.sort();
+            for (_, id) in &ended[..too_many] {
+                self.sessions.remove(id);
+            }
+        }
     }
 
     /// The user's place in an organisation.

@@ -312,10 +312,6 @@ fn expire(id: &str) -> UserCommand {
     }
 }
 
-fn forget(at: i64) -> UserCommand {
-    UserCommand::ForgetSessions { at: minute(at) }
-}
-
 fn join(organization_id: Uuid) -> UserCommand {
     UserCommand::JoinOrganization(organization_id)
 }
@@ -332,7 +328,7 @@ fn assign_at<const N: usize>(organization_id: Uuid, roles: [OrganizationRole; N]
 }
 
 /// One of each.
-fn all_commands() -> [UserCommand; 20] {
+fn all_commands() -> [UserCommand; 19] {
     [
         create(ada()),
         UserCommand::ChangeProfile(renamed("countess")),
@@ -350,7 +346,6 @@ fn all_commands() -> [UserCommand; 20] {
         start("B", 60),
         end_session("A"),
         expire("A"),
-        forget(60),
         join(AWAY),
         leave(HOME),
         assign_at(HOME, [OrganizationRole::Admin]),

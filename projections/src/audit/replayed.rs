@@ -18,6 +18,7 @@ impl Replayed for Audit {
             ],
             key: 2,
             decided_by: DecidedBy::Event("position"),
+            kept_after: None,
         },
         Table {
             name: "audit_counts",
@@ -28,6 +29,7 @@ impl Replayed for Audit {
             ],
             key: 2,
             decided_by: DecidedBy::Many,
+            kept_after: None,
         },
     ];
 

@@ -16,6 +16,7 @@ impl Replayed for Identities {
         ],
         key: 1,
         decided_by: DecidedBy::Stream("user_id"),
+        kept_after: None,
     }];
 
     fn put(rows: &IdentityRows, out: &mut [TableRows]) {

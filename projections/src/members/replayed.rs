@@ -15,6 +15,7 @@ impl Replayed for Members {
         ],
         key: 2,
         decided_by: DecidedBy::Stream("user_id"),
+        kept_after: None,
     }];
 
     fn put(rows: &MemberRows, out: &mut [TableRows]) {

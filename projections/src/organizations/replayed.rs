@@ -20,6 +20,7 @@ impl Replayed for Organizations {
         ],
         key: 1,
         decided_by: DecidedBy::Stream("id"),
+        kept_after: None,
     }];
 
     const IS_FINAL: bool = true;

@@ -1,5 +1,10 @@
 //! What a read model's table looks like, for whoever copies it.
 
+use chrono::{DateTime, TimeDelta, Utc};
+use rollcall_events::copy::Row;
+
+use super::tuple::time_of;
+
 /// A table of `read`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Table {
@@ -11,6 +16,9 @@ pub struct Table {
     pub key: usize,
     /// Whose events decide about a row.
     pub decided_by: DecidedBy,
+    /// For rows that are deleted some time after their end, without an event: the column with the end, and how long
+    /// rows are kept after it. Later a row may be there or not.
+    pub kept_after: Option<(&'static str, TimeDelta)>,
 }
 
 /// Whose events decide about a row.
@@ -50,6 +58,16 @@ pub enum Kind {
 }
 
 impl Table {
+    /// Whether a row, as COPY gives it, is certain to be there at `now`.
+    pub(crate) fn is_kept(&self, row: Row<'_>, now: DateTime<Utc>) -> bool {
+        let Some((column, kept)) = self.kept_after else {
+            return true;
+        };
+        let nth = self.columns.iter().position(|(name, _)| *name == column);
+        let end = nth.and_then(|nth| row.fields().nth(nth)).flatten();
+        end.and_then(time_of).is_none_or(|end| now - end <= kept)
+    }
+
     /// The columns' names, with commas between.
     pub(crate) fn column_list(&self) -> String {
         let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();

@@ -181,11 +181,7 @@ fn shown(kind: Kind, field: &[u8]) -> Option<String> {
         Kind::Truth => (*field.first()? != 0).to_string(),
         Kind::Text => String::from_utf8(field.to_vec()).ok()?,
         Kind::Bytes => format!("\\x{}", hex(field)),
-        Kind::Time => {
-            let micros = i64::from_be_bytes(field.try_into().ok()?);
-            let time = EPOCH.checked_add_signed(TimeDelta::microseconds(micros))?;
-            time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
-        }
+        Kind::Time => time_of(field)?.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
         Kind::Day => {
             let days = i32::from_be_bytes(field.try_into().ok()?);
             let count = Days::new(u64::from(days.unsigned_abs()));
@@ -200,6 +196,12 @@ fn shown(kind: Kind, field: &[u8]) -> Option<String> {
         Kind::Texts => format!("{{{}}}", elements(Kind::Text, field)?.join(",")),
         Kind::Uuids => format!("{{{}}}", elements(Kind::Uuid, field)?.join(",")),
     })
+}
+
+/// A time, as COPY gives it.
+pub(super) fn time_of(field: &[u8]) -> Option<DateTime<Utc>> {
+    let micros = i64::from_be_bytes(field.try_into().ok()?);
+    EPOCH.checked_add_signed(TimeDelta::microseconds(micros))
 }
 
 fn elements(kind: Kind, field: &[u8]) -> Option<Vec<String>> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use rollcall_events::{
     Event, Personal, Recorded,
-    user::{Session, SessionId, TokenName, UserEvent},
+    user::{ENDED_SESSIONS_KEPT, Session, SessionId, TokenName, UserEvent},
 };
 use uuid::Uuid;
 
@@ -32,6 +32,7 @@ pub(super) fn apply(rows: &mut SessionRows, recorded: &Recorded) {
             session,
             token_name,
         } => {
+            forget_ended(rows, recorded.stream, recorded.recorded_at);
             let name = token_name.as_ref().and_then(Personal::known);
             let row = started(recorded.stream, session, name, recorded.recorded_at);
             rows.started
@@ -62,6 +63,20 @@ pub(super) fn apply(rows: &mut SessionRows, recorded: &Recorded) {
         | UserEvent::OrganizationJoined { .. }
         | UserEvent::OrganizationLeft { .. }
         | UserEvent::OrganizationRolesAssigned { .. } => {}
+    }
+}
+
+/// Drops what a sweep deletes, so that a rebuild needs no memory for every session that there ever was.
+fn forget_ended(rows: &mut SessionRows, user: Uuid, now: DateTime<Utc>) {
+    let first = (user, SessionId(String::new()));
+    let theirs = rows.started.range(first..);
+    let ended: Vec<_> = theirs
+        .take_while(|((owner, _), _)| *owner == user)
+        .filter(|(_, row)| now - row.ends_at > ENDED_SESSIONS_KEPT)
+        .map(|(key, _)| key.clone())
+        .collect();
+    for key in ended {
+        rows.started.remove(&key);
     }
 }
 

@@ -115,19 +115,3 @@ pub fn tokens(
         .map(|row| ListedSession::from_row(&row?))
         .boxed()
 }
-
-/// Users who have sessions that ended before then: at most `limit`.
-pub async fn users_with_ended(
-    executor: impl PgExecutor<'_>,
-    before: DateTime<Utc>,
-    limit: i64,
-) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar(
-        "SELECT DISTINCT user_id
-           FROM (SELECT user_id FROM read.sessions WHERE ends_at < $1 ORDER BY ends_at LIMIT $2) AS ended",
-    )
-    .bind(before)
-    .bind(limit)
-    .fetch_all(executor)
-    .await
-}

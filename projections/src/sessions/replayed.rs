@@ -1,5 +1,7 @@
 //! The rows of `read.sessions`, made from the log alone.
 
+use rollcall_events::user::ENDED_SESSIONS_KEPT;
+
 use super::{SessionRows, Sessions};
 use crate::replay::{DecidedBy, Kind, Replayed, Table, TableRows};
 
@@ -20,6 +22,7 @@ impl Replayed for Sessions {
         ],
         key: 1,
         decided_by: DecidedBy::Stream("user_id"),
+        kept_after: Some(("ends_at", ENDED_SESSIONS_KEPT)),
     }];
 
     /// What ended or was shortened without having begun was never there.

@@ -29,6 +29,7 @@ impl Replayed for Users {
             ],
             key: 1,
             decided_by: DecidedBy::Stream("id"),
+            kept_after: None,
         },
         Table {
             name: "past_users",
@@ -54,6 +55,7 @@ impl Replayed for Users {
             ],
             key: 2,
             decided_by: DecidedBy::Stream("id"),
+            kept_after: None,
         },
     ];
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use foldhash::fast::RandomState;
 use rollcall_events::copy::{HEADER, RowReader, copy_out};
 use sqlx::PgConnection;
@@ -34,7 +35,8 @@ pub(super) struct Differing {
     pub position: Option<i64>,
 }
 
-/// Compares a table with the rows that the log makes; how many those are, and the rows that differ.
+/// Compares a table with the rows that the log makes, of those that are kept at `now`; how many those are, and the rows
+/// that differ.
 pub(super) async fn compare(
     conn: &mut PgConnection,
     rule: &'static Rule,
@@ -42,6 +44,7 @@ pub(super) async fn compare(
     table: &'static Table,
     rows: TableRows,
     user: Option<Uuid>,
+    now: DateTime<Utc>,
 ) -> Result<(u64, Vec<Differing>), VerifyError> {
     let only = match (user, table.decided_by) {
         (None, _) | (_, DecidedBy::Many) => String::new(),
@@ -54,7 +57,7 @@ pub(super) async fn compare(
     let statement =
         format!("COPY (SELECT {columns} FROM read.{name} {only}) TO STDOUT (FORMAT binary)");
     let (sender, pieces) = mpsc::channel(AHEAD);
-    let comparing = spawn_blocking(move || compare_pieces(pieces, rule, nth, table, rows));
+    let comparing = spawn_blocking(move || compare_pieces(pieces, rule, nth, table, rows, now));
     copy_out(conn, &statement, sender).await?;
     Ok(joined(comparing.await)?)
 }
@@ -65,6 +68,7 @@ fn compare_pieces(
     nth: usize,
     table: &'static Table,
     mut rows: TableRows,
+    now: DateTime<Utc>,
 ) -> sqlx::Result<(u64, Vec<Differing>)> {
     let positions: HashMap<Vec<u8>, i64> = rows
         .sums
@@ -75,7 +79,7 @@ fn compare_pieces(
     // Most rows have about this many bytes.
     let mut truth: HashMap<&[u8], &[u8], RandomState> =
         HashMap::with_capacity_and_hasher(rows.bytes() / 128, RandomState::default());
-    for row in rows.rows() {
+    for row in rows.rows().filter(|row| table.is_kept(*row, now)) {
         truth.insert(row.start(table.key), row.0);
     }
     let count = u64::try_from(truth.len()).unwrap_or(u64::MAX);
@@ -96,6 +100,10 @@ fn compare_pieces(
         reader.push(piece);
         while let Some(served) = reader.next_row()? {
             let key = served.start(table.key);
+            // A row that may be deleted any time is as good as deleted, unless the log knows better.
+            if !table.is_kept(served, now) && !truth.contains_key(key) {
+                continue;
+            }
             match truth.remove(key) {
                 Some(row) if row == served.0 => {}
                 other => add(key, Some(served.0), other),

@@ -161,8 +161,7 @@ fn asks_only_for_an_end(command: &UserCommand) -> bool {
         UserCommand::DeleteUser
         | UserCommand::EraseUser
         | UserCommand::EndSession { .. }
-        | UserCommand::ExpireSession { .. }
-        | UserCommand::ForgetSessions { .. } => true,
+        | UserCommand::ExpireSession { .. } => true,
         UserCommand::CreateUser(_)
         | UserCommand::ChangeProfile(_)
         | UserCommand::AssignRoles { .. }
@@ -211,7 +210,6 @@ fn any_command() -> impl Strategy<Value = UserCommand> {
             .prop_map(|(session_id, reason)| UserCommand::EndSession { session_id, reason }),
         2 => (any_session_id(), 0..60_i64)
             .prop_map(|(session_id, at)| UserCommand::ExpireSession { session_id, at: minute(at) }),
-        2 => (0..20_000_i64).prop_map(forget),
         2 => any_organization().prop_map(UserCommand::JoinOrganization),
         2 => any_organization().prop_map(UserCommand::LeaveOrganization),
         2 => (any_organization(), any_organization_roles())

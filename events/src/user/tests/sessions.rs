@@ -99,31 +99,62 @@ fn a_user_has_several_sessions() {
 }
 
 #[test]
-fn a_sign_in_clears_away_the_sessions_past_their_end() {
-    given([
+fn a_sign_in_forgets_the_sessions_past_their_end_without_an_event() {
+    let past = [
         created(),
         started("A", -1),
         started("B", 0),
         started("C", 1),
         started("D", -60),
-    ])
-    .when(start("E", 60))
-    .then_expect_events(vec![expired(["A", "B", "D"]), started("E", 60)]);
+    ];
+    given(past.clone())
+        .when(start("E", 60))
+        .then_expect_events(vec![started("E", 60)]);
+    let after = [&past[..], &[started("E", 60)]].concat();
+    assert_eq!(open_sessions(&after), ["C", "E"]);
 }
 
 #[test]
-fn a_session_that_still_slides_is_cleared_away_at_its_hard_end_alone() {
+fn a_session_whose_start_is_out_of_range_forgets_none() {
+    for (lifetime_s, expires_at) in [
+        (i64::MIN, minute(60)),
+        (i64::MAX, minute(60)),
+        (3600, DateTime::<Utc>::MIN_UTC),
+        (-1, DateTime::<Utc>::MAX_UTC),
+    ] {
+        let odd = Session {
+            lifetime_s,
+            expires_at,
+            ..session("B", 60)
+        };
+        assert_eq!(
+            open_sessions(&[created(), started("A", 60), began(odd)]),
+            ["A", "B"]
+        );
+    }
+}
+
+#[test]
+fn a_session_that_still_slides_is_forgotten_at_its_hard_end_alone() {
     let mut idle = session("A", 60);
     idle.expires_at = minute(-1);
-    given([created(), began(idle)])
-        .when(start("B", 60))
-        .then_expect_events(vec![started("B", 60)]);
+    assert_eq!(
+        open_sessions(&[created(), began(idle), started("B", 60)]),
+        ["A", "B"]
+    );
 }
 
 #[test]
 fn who_has_as_many_sessions_as_one_can_have_loses_the_one_that_would_end_first() {
     let names: Vec<String> = (1..=MOST_SESSIONS).map(|nth| format!("S{nth}")).collect();
-    let full = (1..).zip(&names).map(|(end, name)| started(name, end));
+    let full = (1..).zip(&names).map(|(end, name)| {
+        // All started before the first of them ends.
+        let lifetime_s = 60 * 9_999;
+        began(Session {
+            lifetime_s,
+            ..session(name, end)
+        })
+    });
     given(std::iter::once(created()).chain(full))
         .when(start("New", 9_999))
         .then_expect_events(vec![
@@ -133,14 +164,10 @@ fn who_has_as_many_sessions_as_one_can_have_loses_the_one_that_would_end_first()
 }
 
 #[test]
-fn a_sign_in_first_activates_then_clears_away_then_starts() {
+fn a_sign_in_first_activates_then_starts() {
     given([created_dormant(), started("A", 0)])
         .when(start("B", 60))
-        .then_expect_events(vec![
-            activated(ActivationCause::Use),
-            expired(["A"]),
-            started("B", 60),
-        ]);
+        .then_expect_events(vec![activated(ActivationCause::Use), started("B", 60)]);
 }
 
 #[test]
@@ -274,34 +301,10 @@ fn a_session_that_is_over_or_unknown_does_not_end_earlier() {
 fn an_end_that_came_earlier_is_forgotten_and_makes_room_as_any_other() {
     given([created(), started("A", 60), shortened("A", 0)])
         .when(start("B", 60))
-        .then_expect_events(vec![expired(["A"]), started("B", 60)]);
+        .then_expect_events(vec![started("B", 60)]);
 }
 
 #[test]
 fn what_the_log_says_of_the_end_of_an_unknown_session_begins_none() {
     assert!(open_sessions(&[created(), shortened("A", 60)]).is_empty());
-}
-
-#[test]
-fn sessions_are_forgotten_as_soon_as_they_are_over() {
-    let past = [
-        created(),
-        started("A", -1),
-        started("B", 0),
-        started("C", 1),
-    ];
-    given(past.clone())
-        .when(forget(0))
-        .then_expect_events(vec![expired(["A", "B"])]);
-    given(past).when(forget(-2)).then_expect_events(vec![]);
-}
-
-#[test]
-fn the_sessions_of_a_dormant_or_suspended_user_are_forgotten_and_change_no_status() {
-    for past in [vec![created_dormant()], suspended()] {
-        given(past)
-            .and(vec![started("A", 0)])
-            .when(forget(0))
-            .then_expect_events(vec![expired(["A"])]);
-    }
 }

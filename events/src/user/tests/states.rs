@@ -65,8 +65,7 @@ fn expected(command: &UserCommand) -> [Answer; 8] {
         }
         UserCommand::DeleteUser
         | UserCommand::EndSession { .. }
-        | UserCommand::ExpireSession { .. }
-        | UserCommand::ForgetSessions { .. } => {
+        | UserCommand::ExpireSession { .. } => {
             let mut all = alive([Happens; 5]);
             all[6..].fill(Nothing);
             all

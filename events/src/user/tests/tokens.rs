@@ -1,7 +1,10 @@
 //! API tokens, which are kept apart from the sessions of a browser.
 
 use super::*;
-use crate::user::decide::{MOST_SESSIONS, MOST_TOKENS, TOKENS_KEPT};
+use crate::user::{
+    ENDED_SESSIONS_KEPT,
+    decide::{MOST_SESSIONS, MOST_TOKENS},
+};
 
 /// As many sessions as there may be, made by `of` from a name and the minute of their end, from minute 1 on.
 fn as_many_as(most: usize, of: fn(&str, i64) -> Session) -> Vec<UserEvent> {
@@ -79,44 +82,37 @@ fn a_token_ends_no_session_and_a_session_no_token() {
 
 #[test]
 fn a_token_is_kept_for_a_while_after_its_end() {
-    let kept = TOKENS_KEPT.num_minutes();
-    let past = [created(), began(token("T", 0)), started("A", 0)];
-    for (at, forgotten) in [
-        (-1, vec![]),
-        (0, vec![expired(["A"])]),
-        (kept - 1, vec![expired(["A"])]),
-        (kept, vec![expired(["A", "T"])]),
+    let kept = ENDED_SESSIONS_KEPT.num_minutes();
+    // A session starts an hour before its end.
+    for (start, open) in [
+        (-1, vec!["A", "New", "T"]),
+        (0, vec!["New", "T"]),
+        (kept - 1, vec!["New", "T"]),
+        (kept, vec!["New"]),
     ] {
-        given(past.clone())
-            .when(forget(at))
-            .then_expect_events(forgotten.clone());
-        let started = began(token("New", 99_999));
-        given(past.clone())
-            .when(begin(token("New", 99_999), at))
-            .then_expect_events([forgotten, vec![started]].concat());
+        let past = [created(), began(token("T", 0)), started("A", 0)];
+        let events = [&past[..], &[started("New", start + 60)]].concat();
+        assert_eq!(open_sessions(&events), open, "at minute {start}");
     }
 }
 
 #[test]
 fn a_token_that_was_made_to_end_is_kept_from_then_on() {
-    let kept = TOKENS_KEPT.num_minutes();
+    let kept = ENDED_SESSIONS_KEPT.num_minutes();
     let past = [created(), began(token("T", 99_999)), shortened("T", 60)];
-    given(past.clone())
-        .when(forget(60 + kept - 1))
-        .then_expect_events(vec![]);
-    given(past)
-        .when(forget(60 + kept))
-        .then_expect_events(vec![expired(["T"])]);
+    for (start, open) in [(60 + kept - 1, vec!["New", "T"]), (60 + kept, vec!["New"])] {
+        let events = [&past[..], &[started("New", start + 60)]].concat();
+        assert_eq!(open_sessions(&events), open, "at minute {start}");
+    }
 }
 
 #[test]
 fn no_more_tokens_are_kept_after_their_end_than_one_can_have() {
     let last = i64::try_from(MOST_TOKENS).unwrap();
-    let past = as_many_as(MOST_TOKENS, token);
-    given(past.clone())
-        .when(forget(last))
-        .then_expect_events(vec![]);
-    given([past, vec![began(token("Z", last + 1))]].concat())
-        .when(forget(last + 1))
-        .then_expect_events(vec![expired(["S1"])]);
+    let mut events = as_many_as(MOST_TOKENS, token);
+    events.push(began(token("Z", last + 1)));
+    events.push(started("New", last + 1 + 60));
+    let open = open_sessions(&events);
+    assert_eq!(open.len(), MOST_TOKENS + 1);
+    assert!(!open.contains(&"S1".to_owned()), "{open:?}");
 }
