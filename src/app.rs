@@ -19,6 +19,7 @@ use sqlx::{
     Connection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
@@ -82,6 +83,8 @@ pub struct App {
     pub csrf_key: [u8; 32],
     /// How many requests everybody has sent.
     pub rate_limits: RateLimits,
+    /// Cancelled when the service has been asked to stop: `/readyz` says so.
+    pub stopping: CancellationToken,
     /// The organisation that users join who name none.
     pub default_organization: Uuid,
 }
@@ -154,6 +157,7 @@ impl App {
             users: CommandBus::new(&log, &appender),
             attempts: Attempts::new(CommandBus::new(&log, &appender), Arc::clone(&clock), Ids),
             rate_limits: RateLimits::new(&config),
+            stopping: CancellationToken::new(),
             providers: Providers::new(&config, &clock)?,
             renewals: Renewals::default(),
             followers: Followers::none(&pool),

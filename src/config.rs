@@ -90,6 +90,14 @@ pub struct Config {
     pub api_rate_limit: u32,
     /// How many times a minute a caller may try to prove who they are. 0: as often as they like.
     pub login_rate_limit: u32,
+    /// How many changes of a kind users may make to themselves in an hour. 0: any number.
+    pub own_change_limit: u32,
+    /// How many connections are served at once. 0: any number.
+    pub max_connections: u32,
+    /// How many of them may be from one network, unless it is one of trusted proxies. 0: any number.
+    pub max_connections_per_network: u32,
+    /// How long requests are still served after the service was asked to stop. `None`: not at all.
+    pub shutdown_delay: Option<HumanDuration>,
     /// The name of the organization that new users join.
     pub default_organization: String,
     /// How long a session lives after it was last used.
@@ -208,6 +216,10 @@ impl Default for Config {
             authmethods_format: AuthmethodsFormat::Flags,
             api_rate_limit: 512,
             login_rate_limit: 60,
+            own_change_limit: 60,
+            max_connections: 8_192,
+            max_connections_per_network: 512,
+            shutdown_delay: None,
             default_organization: "default".to_owned(),
             session_duration: Duration::from_hours(24),
             session_max_age: Duration::from_hours(30 * 24),
@@ -324,6 +336,10 @@ impl Config {
             authmethods_format,
             api_rate_limit,
             login_rate_limit,
+            own_change_limit,
+            max_connections,
+            max_connections_per_network,
+            shutdown_delay,
             default_organization,
             session_duration,
             session_max_age,
@@ -385,6 +401,11 @@ impl Config {
             authmethods_format: authmethods_format.unwrap_or(default.authmethods_format),
             api_rate_limit: api_rate_limit.unwrap_or(default.api_rate_limit),
             login_rate_limit: login_rate_limit.unwrap_or(default.login_rate_limit),
+            own_change_limit: own_change_limit.unwrap_or(default.own_change_limit),
+            max_connections: max_connections.unwrap_or(default.max_connections),
+            max_connections_per_network: max_connections_per_network
+                .unwrap_or(default.max_connections_per_network),
+            shutdown_delay,
             default_organization: default_organization.unwrap_or(default.default_organization),
             session_duration: session_duration.map_or(default.session_duration, Duration::from),
             session_max_age: session_max_age.map_or(default.session_max_age, Duration::from),

@@ -22,25 +22,21 @@ pub mod openapi;
 mod organizations;
 mod pages;
 pub mod path;
-mod patience;
 pub mod query;
 pub mod rate_limit;
 mod redirect;
 pub mod request_context;
 mod root;
+mod server;
 mod streamed;
 pub mod timestamp;
 mod update_check;
 mod users;
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
-use axum::{
-    Router, ServiceExt, body::Body, extract::Request, http::StatusCode, middleware,
-    serve::ListenerExt,
-};
+use axum::{Router, body::Body, extract::Request, http::StatusCode, middleware};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tower::{
     Layer,
     util::{MapRequest, MapRequestLayer},
@@ -49,7 +45,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::app::AppState;
 use answer::Refusal;
-use patience::Patient;
+use server::Server;
 pub use users::{HistoryEntryView, UserView};
 
 /// What the API's clients are told to compare with their own version.
@@ -58,46 +54,17 @@ pub const API_VERSION: &str = concat!("v2.35.0-devel+rollcall-", env!("CARGO_PKG
 /// What [`service`] makes.
 pub type HttpService = MapRequest<Router, fn(Request) -> Request>;
 
-/// A connection on which nothing moves for so long is closed. Load balancers keep idle ones for a minute: they are to
-/// be the ones who close them.
-const PATIENCE: Duration = Duration::from_secs(75);
-/// How long requests that are under way may take when we are told to stop. Containers are killed after 10 seconds.
-const LAST_REQUESTS: Duration = Duration::from_secs(8);
-
-/// Serves until `stop` resolves; requests that are under way are finished, unless they take too long.
-///
-/// # Errors
-/// The listener fails.
-pub async fn serve(
-    app: AppState,
-    listener: TcpListener,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let service = service(Arc::clone(&app));
-    let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
-    let listener = Patient::new(listener, PATIENCE).tap_io(|connection| {
-        if let Err(error) = connection.get_ref().set_nodelay(true) {
-            tracing::debug!(%error, "answers may be held back by the system for a moment");
-        }
-    });
-    let stopping = CancellationToken::new();
-    let told = stopping.clone();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
-        stop.await;
-        told.cancel();
-        app.followers.send_home();
-    });
-    let too_long = async {
-        stopping.cancelled().await;
-        tokio::time::sleep(LAST_REQUESTS).await;
-    };
-    tokio::select! {
-        served = serving.into_future() => served,
-        () = too_long => {
-            tracing::warn!("stopped with requests under way: they took too long");
-            Ok(())
-        }
-    }
+/// Serves until `stop` resolves. Then no connection is accepted any more, and requests that are under way are finished,
+/// unless they take too long.
+pub async fn serve(app: AppState, listener: TcpListener, stop: impl Future<Output = ()>) {
+    let server = Server::new(service(Arc::clone(&app)), &app.config);
+    let reporting = tokio::spawn(rate_limit::report(Arc::clone(&app)));
+    server.accept(&listener, stop).await;
+    drop(listener);
+    app.followers.send_home();
+    server.finish().await;
+    reporting.abort();
+    app.rate_limits.report_all();
 }
 
 /// The whole of HTTP, as one service: paths are normalised before they are routed.
@@ -118,15 +85,15 @@ fn router(app: AppState) -> Router {
         ))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),
-            rate_limit::limit,
-        ))
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&app),
-            identity::identify,
+            rate_limit::own_changes::limit,
         ))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),
             csrf::guard,
+        ))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            rate_limit::limit,
         ))
         .layer(middleware::from_fn(pages::dress))
         .layer(middleware::from_fn_with_state(

@@ -6,7 +6,6 @@ pub mod attempts;
 pub mod auth;
 pub mod checkpoints;
 pub mod cli;
-pub mod client_network;
 pub mod command_bus;
 pub mod config;
 pub mod database;

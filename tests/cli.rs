@@ -35,6 +35,8 @@ mod openapi;
 mod own_database;
 #[path = "cli/rebuild.rs"]
 mod rebuild;
+#[path = "cli/stopping.rs"]
+mod stopping;
 #[path = "cli/usage.rs"]
 mod usage;
 #[path = "cli/users.rs"]

@@ -60,6 +60,8 @@ mod one_user;
 mod openapi;
 #[path = "http/organizations.rs"]
 mod organizations;
+#[path = "http/own_changes.rs"]
+mod own_changes;
 #[path = "http/owners.rs"]
 mod owners;
 #[path = "http/pages.rs"]
@@ -72,6 +74,8 @@ mod probed;
 mod profiles;
 #[path = "http/providers.rs"]
 mod providers;
+#[path = "http/proxies.rs"]
+mod proxies;
 #[path = "http/rate_limits.rs"]
 mod rate_limits;
 #[path = "http/request_bodies.rs"]

@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     error::Error,
-    future::Future,
     io::{self, Write},
     sync::Arc,
     time::Duration,
@@ -14,20 +13,28 @@ use rollcall_events::{clock::SystemClock, vault::MasterKey};
 use sqlx::postgres::PgConnectOptions;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::App, attempts, checkpoints, config::Config, database, database::Database, http, logging,
-    postgres::Cluster, upkeep,
+    app::{App, AppState},
+    attempts, checkpoints,
+    config::Config,
+    database,
+    database::Database,
+    http, logging,
+    postgres::Cluster,
+    upkeep,
 };
 
 /// How often the private cluster's server is looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long the last checkpoint may take, before we are killed.
 const LAST_CHECKPOINT: Duration = Duration::from_secs(5);
+/// How long a password may still be hashed that no request waits for any more.
+const LAST_HASHES: Duration = Duration::from_secs(1);
 /// How long a server that does not stay up is left alone, at most, before it is started again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -44,6 +51,7 @@ pub fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    runtime.block_on(async { ignore_user_signals() })?;
     runtime.block_on(database.migrate())?;
     let Database {
         service,
@@ -58,8 +66,8 @@ pub fn serve(config: Config) -> Result<(), Box<dyn Error>> {
             never = keep_running(cluster.as_mut()) => match never {},
         }
     });
-    // Connections first, then the server that they go to.
-    drop(runtime);
+    // Connections first, then the server that they go to. A password that is being hashed is nobody's any more.
+    runtime.shutdown_timeout(LAST_HASHES);
     let stopped = cluster.map_or(Ok(()), Cluster::stop);
     served?.map_err(|error| error as Box<dyn Error>)?;
     Ok(stopped?)
@@ -77,19 +85,45 @@ async fn run(
     let app = App::start(config, database, master_key, Arc::new(SystemClock)).await?;
     tokio::spawn(upkeep::run(Arc::clone(&app)));
     // Before anybody is told that we are here: they might tell us to stop at once.
-    let stop = asked_to_stop()?;
+    let mut stop = StopSignals::listen()?;
     announce(&listener.local_addr()?.to_string());
+    let asked_to_stop = CancellationToken::new();
+    let mut serving = tokio::spawn(serve_until(app, listener, asked_to_stop.clone()));
+    tokio::select! {
+        served = &mut serving => return Ok(served?),
+        () = stop.next() => {}
+    }
+    tracing::info!(
+        "stopping: requests under way are finished first; a second signal stops at once"
+    );
+    asked_to_stop.cancel();
+    tokio::select! {
+        served = serving => served?,
+        () = stop.next() => tracing::warn!("stopped at once, by a second signal"),
+    }
+    Ok(())
+}
+
+/// Serves until `stop` is cancelled, and then finishes what is under way.
+async fn serve_until(app: AppState, listener: TcpListener, stop: CancellationToken) {
     let attempts = app.attempts.clone();
     tokio::spawn(attempts::run(attempts.clone()));
     let stopping = CancellationToken::new();
     let checkpoints = tokio::spawn(checkpoints::run(Arc::clone(&app), stopping.clone()));
-    http::serve(app, listener, stop).await?;
+    http::serve(Arc::clone(&app), listener, async move {
+        stop.cancelled().await;
+        app.stopping.cancel();
+        // Load balancers see that the node is not ready, and send requests elsewhere before there is no listener.
+        if let Some(delay) = app.config.shutdown_delay {
+            tokio::time::sleep(delay.into()).await;
+        }
+    })
+    .await;
     attempts::stop(attempts).await;
     stopping.cancel();
     if timeout(LAST_CHECKPOINT, checkpoints).await.is_err() {
         tracing::warn!("stopped without a last checkpoint: it took too long");
     }
-    Ok(())
 }
 
 /// Starts the private cluster's server again whenever it has ended by itself: at once, and then ever more slowly
@@ -144,15 +178,38 @@ See who is here:           curl -s http://{address}/api/v2/users -H \"Coder-Sess
     drop(io::stdout().write_all(lines.as_bytes()));
 }
 
-/// Ctrl-C, or SIGTERM as service managers send it: noticed from now on.
-fn asked_to_stop() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
+/// SIGUSR1 and SIGUSR2 would end the process.
+fn ignore_user_signals() -> io::Result<()> {
+    for ignored in [SignalKind::user_defined1(), SignalKind::user_defined2()] {
+        // Once noticed, a signal never has its default effect again.
+        drop(signal(ignored)?);
+    }
+    Ok(())
+}
+
+/// The signals that stop the service: Ctrl-C, SIGTERM as service managers send it, and SIGHUP of a terminal that is
+/// closed.
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl StopSignals {
+    /// Notices them from now on: until then they end the process.
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
         }
-        tracing::info!("stopping: what is under way is finished first");
-    })
+    }
 }

@@ -69,6 +69,20 @@ pub struct Args {
     /// Times a minute that a caller may try to sign in, 0 for any number [default: 60]
     #[arg(long, value_name = "NUMBER", help_heading = "HTTP")]
     pub login_rate_limit: Option<u32>,
+    /// Changes of a kind an hour that users may make to themselves, 0 for any number [default: 60]
+    #[arg(long, value_name = "NUMBER", help_heading = "HTTP")]
+    pub own_change_limit: Option<u32>,
+    /// Connections to serve at most, 0 for any number [default: 8192]
+    #[arg(long, value_name = "NUMBER", help_heading = "HTTP")]
+    pub max_connections: Option<u32>,
+    /// Connections to serve from one network (/24 of IPv4, /48 of IPv6), 0 for any number [default: 512]
+    ///
+    /// It does not hold for trusted proxies and for this machine.
+    #[arg(long, value_name = "NUMBER", help_heading = "HTTP")]
+    pub max_connections_per_network: Option<u32>,
+    /// How long to go on serving after SIGTERM, while `/readyz` answers 503, such as `5s` [default: none]
+    #[arg(long, value_name = "DURATION", help_heading = "HTTP")]
+    pub shutdown_delay: Option<HumanDuration>,
     /// Name of the organization that new users join [default: default]
     #[arg(long, value_name = "NAME", help_heading = "Users and sessions")]
     pub default_organization: Option<String>,

@@ -31,7 +31,7 @@ const LENGTH_OF_TIME: &str = "a length of time up to 36525d, such as 90m, 24h or
 const NOT_EMPTY: &str = "a text that is not empty";
 
 /// Every option, in the order in which they are listed.
-pub(super) const OPTIONS: [OptionRule; 56] = [
+pub(super) const OPTIONS: [OptionRule; 60] = [
     text("listen", "an IP address and a port, such as 127.0.0.1:8080"),
     text(
         "database_url",
@@ -56,6 +56,10 @@ pub(super) const OPTIONS: [OptionRule; 56] = [
     text("authmethods_format", "flags or objects"),
     number("api_rate_limit", 0..=1_000_000),
     number("login_rate_limit", 0..=1_000_000),
+    number("own_change_limit", 0..=1_000_000),
+    number("max_connections", 0..=1_000_000),
+    number("max_connections_per_network", 0..=1_000_000),
+    text("shutdown_delay", LENGTH_OF_TIME),
     text(
         "default_organization",
         "1 to 32 letters and digits, with single hyphens between them",

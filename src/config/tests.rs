@@ -122,7 +122,7 @@ fn a_list_replaces_the_list_below_it() {
 }
 
 /// One value of every option, none of them the default; but for those that exclude one of these.
-const EVERY_OPTION: [(&str, &str); 53] = [
+const EVERY_OPTION: [(&str, &str); 57] = [
     ("listen", "[::1]:9090"),
     ("database_url", "postgres://ada:swordfish@db/roll"),
     ("postgres_bin", "/opt/postgres/bin"),
@@ -136,6 +136,10 @@ const EVERY_OPTION: [(&str, &str); 53] = [
     ("authmethods_format", "objects"),
     ("api_rate_limit", "0"),
     ("login_rate_limit", "5"),
+    ("own_change_limit", "6"),
+    ("max_connections", "7"),
+    ("max_connections_per_network", "8"),
+    ("shutdown_delay", "9s"),
     ("default_organization", "1234"),
     ("session_duration", "2d"),
     ("session_max_age", "60d"),
@@ -207,6 +211,10 @@ body_limit = 2048
 authmethods_format = "objects"
 api_rate_limit = 0
 login_rate_limit = 5
+own_change_limit = 6
+max_connections = 7
+max_connections_per_network = 8
+shutdown_delay = "9s"
 default_organization = "1234"
 session_duration = "2d"
 session_max_age = "60d"

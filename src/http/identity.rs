@@ -1,15 +1,9 @@
-//! Whose token a request brings: looked up once, before anything that wants to know it.
+//! Whose token a request brings: looked up once, by the rate limiter, before anything that wants to know it.
 //!
 //! What is found is left among the request's extensions. Whether the user may come in is another question, which
 //! `Caller` asks: here even a suspended user is somebody.
 
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    http::{Extensions, HeaderMap},
-    middleware::Next,
-    response::Response,
-};
+use axum::http::{Extensions, HeaderMap, StatusCode, Uri};
 use rollcall_events::user::{Status, UserError};
 use rollcall_projections::sessions::{self, KnownSession};
 
@@ -20,11 +14,7 @@ use super::{
     pages::is_page,
     query::Parameters,
 };
-use crate::{
-    app::{App, AppState},
-    auth::Token,
-    command_bus::CommandError,
-};
+use crate::{app::App, auth::Token, command_bus::CommandError};
 
 const SESSION_HEADER: &str = "coder-session-token";
 
@@ -33,6 +23,28 @@ const SESSION_HEADER: &str = "coder-session-token";
 pub struct Identity(Result<KnownSession, Refusal>);
 
 impl Identity {
+    /// Looks a token up. One that is not good, or that cannot be looked up, refuses nothing here: there are routes for
+    /// anybody.
+    pub async fn find(app: &App, token: Result<Token, Refusal>) -> Self {
+        match token {
+            Ok(token) => Self(find(app, token).await),
+            Err(refusal) => Self(Err(refusal)),
+        }
+    }
+
+    /// The session, if there is one.
+    #[must_use]
+    pub fn session(&self) -> Option<&KnownSession> {
+        self.0.as_ref().ok()
+    }
+
+    /// Whether the token is known not to be good.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        let status = self.0.as_ref().err().map(Refusal::status);
+        status == Some(StatusCode::UNAUTHORIZED)
+    }
+
     /// The session, or why there is none.
     ///
     /// # Errors
@@ -50,31 +62,24 @@ impl Identity {
 #[error("a request was not identified")]
 struct NoIdentity;
 
-/// Finds out whose token the request brings. One that is not good, or that the database does not tell, stops nobody
-/// here: there are routes for anybody.
-pub async fn identify(
-    State(app): State<AppState>,
-    mut request: Request<Body>,
-    next: Next,
-) -> Response {
-    let path = request.uri().path();
-    let text = if is_api(path) {
-        presented(request.headers(), request.uri().query())
-    } else if is_page(path) {
+/// The token that a request presents, or why it presents none. `None` where it does not matter who calls.
+pub fn token(uri: &Uri, headers: &HeaderMap) -> Option<Result<Token, Refusal>> {
+    let text = if is_api(uri.path()) {
+        presented(headers, uri.query())
+    } else if is_page(uri.path()) {
         // An address that holds a token must not make a page somebody else's.
-        cookies::cookie(request.headers(), SESSION_COOKIE).filter(|token| !token.is_empty())
+        cookies::cookie(headers, SESSION_COOKIE).filter(|token| !token.is_empty())
     } else {
-        return next.run(request).await;
+        return None;
     };
-    let identity = Identity(find(&app, text).await);
-    request.extensions_mut().insert(identity);
-    next.run(request).await
+    let text = text.ok_or_else(|| Refusal::signed_out("There is no token."));
+    Some(text.and_then(|text| {
+        Token::parse(&text).map_err(|error| Refusal::signed_out(error.to_string()))
+    }))
 }
 
 /// The session of a token that is good now.
-async fn find(app: &App, text: Option<String>) -> Result<KnownSession, Refusal> {
-    let text = text.ok_or_else(|| Refusal::signed_out("There is no token."))?;
-    let token = Token::parse(&text).map_err(|error| Refusal::signed_out(error.to_string()))?;
+async fn find(app: &App, token: Token) -> Result<KnownSession, Refusal> {
     let session = sessions::find(&app.pool, &token.id())
         .await?
         .ok_or_else(|| Refusal::signed_out("The token is unknown."))?;

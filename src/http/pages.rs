@@ -22,7 +22,8 @@ use axum::{
 use crate::app::AppState;
 
 const HOME: &str = "/";
-const CLI_AUTH: &str = "/cli-auth";
+/// Where the command line gets a key.
+pub const CLI_AUTH: &str = "/cli-auth";
 /// Where one signs in.
 pub const LOGIN: &str = "/login";
 const FIRST_USER: &str = "/login/first";

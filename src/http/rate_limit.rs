@@ -1,18 +1,33 @@
-//! How many requests somebody may send.
+//! How many requests a caller may send.
 //!
-//! There are two limits. That of the API holds for each caller and path. That of proving who one is, by a password or
-//! by a provider, holds for all the ways of doing so together: what is counted on one way cannot be tried on another.
-//! A caller is a user, if the request has a good token, else the address that it came from.
+//! There are two limits. That of the API holds for each caller and route: the pattern, whatever a path names, and all
+//! paths without a route together. That of proving who one is, by a password or by a provider, holds for all the ways of
+//! doing so together: what is counted on one way cannot be tried on another. A caller is a user, if the request has a
+//! good token, else the address that it came from. What users change about themselves has a limit of its own: see
+//! [`own_changes`].
 //!
-//! Each node counts for itself, in memory: see [`limiter`].
+//! A request is decided before its token is looked up: it is remembered whose a token was, and tokens that are not
+//! remembered are looked up only as long as their network has not sent too many bad ones.
+//!
+//! Refused requests are no lines in the log, but counted: see [`refusals`]. A network that goes on in spite of its
+//! refusals gets them with a delay, so that it cannot take the processors.
+//!
+//! Each node counts for itself, in memory, and starts from zero: what a node protects are its own processors, its
+//! connections to the database, and the growth of the log, which is at most the limit times the number of nodes.
 
 pub mod limiter;
+pub mod own_changes;
+mod refusals;
+mod verified_tokens;
 
-use std::net::IpAddr;
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use axum::{
     body::Body,
-    extract::{MatchedPath, Request, State},
+    extract::{ConnectInfo, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -24,13 +39,17 @@ use uuid::Uuid;
 
 use super::{
     answer::Refusal,
-    identity::Identity,
-    is_api,
-    pages::{LOGIN, is_page},
-    request_context::RequestContext,
+    health::is_probe,
+    identity::{self, Identity},
+    pages::LOGIN,
+    request_context::{RequestContext, UnreadableForwardedFor},
+    server::SlowDown,
 };
-use crate::{app::AppState, config::Config};
-use limiter::{Limiter, Verdict, WINDOW_S};
+use crate::{app::AppState, config::Config, network_prefix::NetworkPrefix};
+use limiter::{Limiter, MINUTE_S, Verdict};
+use own_changes::OwnChanges;
+use refusals::Refusals;
+use verified_tokens::{TokenDigest, VerifiedTokens, VerifiedUser};
 
 /// The ways of proving who one is. Whatever the method: a callback answers `HEAD` as well.
 const PROOFS: [&str; 5] = [
@@ -46,6 +65,11 @@ const BYPASS: &str = "x-coder-bypass-ratelimit";
 /// How clients of the API write `true`: as Go reads it.
 const TRUE: [&str; 6] = ["1", "t", "T", "true", "TRUE", "True"];
 
+/// So many refusals a minute a network gets at once, and later ones with a delay.
+const PROMPT_REFUSALS: u64 = 100;
+/// How often it is looked whether counts of refusals are due in the log.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
+
 /// What is counted. Users are counted apart from addresses, so that no stranger gets in their way by coming from ever
 /// new ones.
 #[derive(Debug)]
@@ -53,57 +77,86 @@ pub struct RateLimits {
     users: Option<Limiter>,
     addresses: Option<Limiter>,
     proofs: Option<Limiter>,
+    /// Look-ups of tokens that turned out not to be good.
+    lookups: Option<Limiter>,
+    own_changes: OwnChanges,
+    tokens: VerifiedTokens,
+    refusals: Refusals,
 }
 
-/// Who is counted.
+/// For whom a request is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Who {
     User(Uuid),
-    V4([u8; 4]),
-    /// The network: whoever has one address of IPv6 has as many as they like.
-    V6([u16; 4]),
-    /// Without an address: all such requests are counted together.
-    Unknown,
+    /// An address of IPv4, a /64 of IPv6: whoever has one address of it has all. `None`: not known.
+    Address(Option<NetworkPrefix>),
+}
+
+/// In the extensions of a request: it is one of an owner who asked for no limits.
+#[derive(Debug, Clone, Copy)]
+pub struct NoLimits;
+
+/// In the extensions of a response: it is a refusal that has been counted, and is no line in the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted;
+
+/// A request, as far as it is counted.
+struct Counting {
+    address: Option<IpAddr>,
+    route: Option<MatchedPath>,
+    is_proof: bool,
+    wants_bypass: bool,
+    now: DateTime<Utc>,
 }
 
 impl RateLimits {
     /// The limits that are configured.
     #[must_use]
     pub fn new(config: &Config) -> Self {
+        let of_api = || Limiter::new(config.api_rate_limit, MINUTE_S);
         Self {
-            users: Limiter::new(config.api_rate_limit),
-            addresses: Limiter::new(config.api_rate_limit),
-            proofs: Limiter::new(config.login_rate_limit),
+            users: of_api(),
+            addresses: of_api(),
+            proofs: Limiter::new(config.login_rate_limit, MINUTE_S),
+            lookups: of_api(),
+            own_changes: OwnChanges::new(config),
+            tokens: VerifiedTokens::default(),
+            refusals: Refusals::default(),
         }
     }
 
-    /// Counts a request. Answers with the limit that it exceeds, else with the one that leaves the least; with nothing
-    /// if none applies.
-    fn count(
-        &self,
-        user: Option<Who>,
-        address: Who,
-        path: &str,
-        is_proof: bool,
-        now: DateTime<Utc>,
-    ) -> Option<Verdict> {
-        let proofs = self.proofs.as_ref().filter(|_| is_proof);
+    /// Writes into the log what has been counted and not reported.
+    pub fn report_all(&self) {
+        self.refusals.report_all();
+    }
+
+    /// Counts a request. Returns the limit that it exceeds, else the one that leaves the least; `None` if none applies.
+    fn count(&self, user: Option<Uuid>, counting: &Counting) -> Option<Verdict> {
+        let of_address = (Who::Address(counting.address.map(address_prefix)), None);
+        let of_user = user.map(|user| (Who::User(user), Some(user)));
+        let proofs = self.proofs.as_ref().filter(|_| counting.is_proof);
         let requests = if user.is_some() {
             &self.users
         } else {
             &self.addresses
         };
-        let counted = [
+        let route = counting.route.as_ref().map_or("", MatchedPath::as_str);
+        let limits = [
             // By both: neither many addresses nor many sessions help to guess one user's password.
-            proofs.map(|limiter| (limiter, address, "")),
-            proofs.zip(user).map(|(limiter, user)| (limiter, user, "")),
+            proofs.map(|limiter| (limiter, of_address, "")),
+            proofs.zip(of_user).map(|(limiter, who)| (limiter, who, "")),
             requests
                 .as_ref()
-                .map(|limiter| (limiter, user.unwrap_or(address), path)),
+                .map(|limiter| (limiter, of_user.unwrap_or(of_address), route)),
         ];
+        let network = counting.network();
         let mut least: Option<Verdict> = None;
-        for (limiter, who, path) in counted.into_iter().flatten() {
-            let verdict = limiter.take(&(who, path), now);
+        for (limiter, (who, user), route) in limits.into_iter().flatten() {
+            let key = (who, route);
+            let verdict = match user {
+                Some(user) => limiter.take(&key, &user, counting.now),
+                None => limiter.take(&key, &network, counting.now),
+            };
             if !verdict.is_within {
                 return Some(verdict);
             }
@@ -113,40 +166,189 @@ impl RateLimits {
         }
         least
     }
+
+    /// Notes what came of looking a token up: who it is, or that it is not good.
+    fn settle(&self, digest: TokenDigest, identity: &Identity, is_new: bool, counting: &Counting) {
+        match identity.session() {
+            Some(session) => self.tokens.insert(digest, verified(session)),
+            None if identity.is_refused() => return self.tokens.remove(&digest),
+            None => {}
+        }
+        if let Some(lookups) = self.lookups.as_ref().filter(|_| is_new) {
+            let network = counting.network();
+            lookups.give_back(&network, &network, counting.now);
+        }
+    }
+
+    /// A refusal, which is counted and not logged by itself.
+    fn refuse(
+        &self,
+        message: String,
+        verdict: Verdict,
+        address: Option<IpAddr>,
+        now: DateTime<Utc>,
+    ) -> Response {
+        let nth = self.refusals.count(address.map(NetworkPrefix::site), now);
+        let mut response = Refusal::new(StatusCode::TOO_MANY_REQUESTS, message).into_response();
+        response.extensions_mut().insert(Counted);
+        if nth > PROMPT_REFUSALS {
+            response.extensions_mut().insert(SlowDown);
+        }
+        let headers = response.headers_mut();
+        let retry_after = HeaderValue::from(verdict.retry_after_s);
+        headers.insert(header::RETRY_AFTER, retry_after);
+        set_headers(headers, verdict);
+        response
+    }
 }
 
-/// Refuses requests that exceed a limit, and tells in every answer how many more there may be.
-pub async fn limit(State(app): State<AppState>, request: Request<Body>, next: Next) -> Response {
-    let path = request.uri().path();
-    if !is_api(path) && !is_page(path) {
+impl Counting {
+    /// # Errors
+    /// A trusted proxy sent something that is no address.
+    fn of(request: &Request<Body>, now: DateTime<Utc>) -> Result<Self, UnreadableForwardedFor> {
+        let extensions = request.extensions();
+        if let Some(error) = extensions.get::<UnreadableForwardedFor>() {
+            return Err(error.clone());
+        }
+        let context = extensions.get::<RequestContext>();
+        Ok(Self {
+            address: context.and_then(|context| context.origin.ip),
+            route: extensions.get::<MatchedPath>().cloned(),
+            is_proof: is_proof(request),
+            wants_bypass: wants_bypass(request.headers()),
+            now,
+        })
+    }
+
+    fn network(&self) -> Option<NetworkPrefix> {
+        self.address.map(NetworkPrefix::site)
+    }
+}
+
+/// Refuses requests that exceed a limit, and says in every response how many more there may be.
+pub async fn limit(
+    State(app): State<AppState>,
+    mut request: Request<Body>,
+    next: Next,
+) -> Response {
+    // They say whether the node is well, and are never too many.
+    if is_probe(request.uri().path()) {
         return next.run(request).await;
     }
-    let session = Identity::of(request.extensions()).ok();
-    if wants_bypass(request.headers()) {
-        return if session.is_some_and(may_bypass) {
-            next.run(request).await
-        } else {
-            may_not_bypass()
-        };
-    }
-    let user = session.map(|session| Who::User(session.user.row.id));
-    let verdict = app.rate_limits.count(
-        user,
-        address(&request),
-        request.uri().path(),
-        is_proof(&request),
-        app.clock.now(),
-    );
-    let Some(verdict) = verdict else {
-        return next.run(request).await;
+    let now = app.clock.now();
+    let limits = &app.rate_limits;
+    let counting = match Counting::of(&request, now) {
+        Ok(counting) => counting,
+        Err(error) => return limits.unreadable(&error, &request, now),
     };
-    let mut response = if verdict.is_within {
-        next.run(request).await
+    let refuse = |verdict| limits.refuse(too_many(verdict), verdict, counting.address, now);
+    let token = identity::token(request.uri(), request.headers());
+    let digest = match &token {
+        Some(Ok(token)) => Some(VerifiedTokens::digest(token)),
+        _ => None,
+    };
+    let remembered = digest.as_ref().and_then(|digest| limits.tokens.get(digest));
+    // What can be decided before the token is looked up, is.
+    let before = limits.before_lookup(digest.is_some(), remembered, &counting);
+    if let Some(verdict) = before.verdict().filter(|verdict| !verdict.is_within) {
+        return refuse(verdict);
+    }
+    let mut user = None;
+    let mut is_refused = false;
+    if let Some(token) = token {
+        let identity = Identity::find(&app, token).await;
+        user = identity.session().map(verified);
+        is_refused = identity.is_refused();
+        if let Some(digest) = digest {
+            limits.settle(digest, &identity, remembered.is_none(), &counting);
+        }
+        request.extensions_mut().insert(identity);
+    }
+    if counting.wants_bypass && user.is_some_and(|user| user.may_bypass) {
+        request.extensions_mut().insert(NoLimits);
+        return next.run(request).await;
+    }
+    let verdict = match before {
+        // A token that is no longer good makes nobody a caller of their own.
+        Before::Counted(verdict) if remembered.is_none() || !is_refused => verdict,
+        _ => limits.count(user.map(|user| user.id), &counting),
+    };
+    if let Some(verdict) = verdict.filter(|verdict| !verdict.is_within) {
+        return refuse(verdict);
+    }
+    let mut response = if counting.wants_bypass {
+        may_not_bypass()
     } else {
-        too_many(verdict)
+        next.run(request).await
     };
-    tell(response.headers_mut(), verdict);
+    if let Some(verdict) = verdict {
+        set_headers(response.headers_mut(), verdict);
+    }
     response
+}
+
+/// What is known of a request before its token is looked up.
+enum Before {
+    /// It is counted.
+    Counted(Option<Verdict>),
+    /// It is not, because it is not known for whom. The look-up itself is counted, if the token is new.
+    NotCounted(Option<Verdict>),
+}
+
+impl Before {
+    fn verdict(&self) -> Option<Verdict> {
+        match self {
+            Self::Counted(verdict) | Self::NotCounted(verdict) => *verdict,
+        }
+    }
+}
+
+impl RateLimits {
+    fn before_lookup(
+        &self,
+        has_token: bool,
+        remembered: Option<VerifiedUser>,
+        counting: &Counting,
+    ) -> Before {
+        match remembered {
+            Some(user) if counting.wants_bypass && user.may_bypass => Before::NotCounted(None),
+            None if has_token => {
+                let network = counting.network();
+                let lookups = self.lookups.as_ref();
+                Before::NotCounted(
+                    lookups.map(|limiter| limiter.take(&network, &network, counting.now)),
+                )
+            }
+            _ => Before::Counted(self.count(remembered.map(|user| user.id), counting)),
+        }
+    }
+
+    /// Counted for the proxy that sent it, apart from everything else.
+    fn unreadable(
+        &self,
+        error: &UnreadableForwardedFor,
+        request: &Request<Body>,
+        now: DateTime<Utc>,
+    ) -> Response {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map(|peer| peer.0.ip());
+        let verdict = self.addresses.as_ref().map(|limiter| {
+            let key = (Who::Address(peer.map(address_prefix)), "unreadable");
+            limiter.take(&key, &peer.map(NetworkPrefix::site), now)
+        });
+        match verdict.filter(|verdict| !verdict.is_within) {
+            Some(verdict) => self.refuse(too_many(verdict), verdict, peer, now),
+            None => Refusal::new(StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+        }
+    }
+}
+
+/// Writes the counts of refusals into the log, for as long as the service runs.
+pub async fn report(app: AppState) {
+    loop {
+        tokio::time::sleep(REPORT_EVERY).await;
+        app.rate_limits.refusals.report(app.clock.now());
+    }
 }
 
 fn is_proof(request: &Request<Body>) -> bool {
@@ -157,29 +359,26 @@ fn is_proof(request: &Request<Body>) -> bool {
     })
 }
 
-fn address(request: &Request<Body>) -> Who {
+fn address(request: &Request<Body>) -> Option<IpAddr> {
     let context = request.extensions().get::<RequestContext>();
-    context
-        .and_then(|context| context.origin.ip)
-        .map_or(Who::Unknown, Who::from)
+    context.and_then(|context| context.origin.ip)
 }
 
-impl From<IpAddr> for Who {
-    /// An IPv4 address that arrives on an IPv6 socket is the address that it is.
-    fn from(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self::V4(address.octets()),
-            IpAddr::V6(address) => {
-                let [network @ .., _, _, _, _] = address.segments();
-                Self::V6(network)
-            }
-        }
-    }
+/// An address of IPv4, a /64 of IPv6.
+fn address_prefix(address: IpAddr) -> NetworkPrefix {
+    NetworkPrefix::of(address, 32, 64)
 }
 
 fn wants_bypass(headers: &HeaderMap) -> bool {
     let value = headers.get(BYPASS).and_then(|value| value.to_str().ok());
     value.is_some_and(|value| TRUE.contains(&value))
+}
+
+fn verified(session: &KnownSession) -> VerifiedUser {
+    VerifiedUser {
+        id: session.user.row.id,
+        may_bypass: may_bypass(session),
+    }
 }
 
 /// Owners, if they may come in, and by a token that is good for everything.
@@ -196,21 +395,14 @@ fn may_not_bypass() -> Response {
     (StatusCode::PRECONDITION_REQUIRED, refusal).into_response()
 }
 
-fn too_many(verdict: Verdict) -> Response {
-    let mut response = Refusal::new(
-        StatusCode::TOO_MANY_REQUESTS,
-        format!(
-            "More than {} requests in {WINDOW_S} seconds are too many here. Try again in a minute.",
-            verdict.limit
-        ),
+fn too_many(verdict: Verdict) -> String {
+    format!(
+        "More than {} requests in {MINUTE_S} seconds are too many here. Try again in a minute.",
+        verdict.limit
     )
-    .into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::RETRY_AFTER, HeaderValue::from(WINDOW_S));
-    response
 }
 
-fn tell(headers: &mut HeaderMap, verdict: Verdict) {
+fn set_headers(headers: &mut HeaderMap, verdict: Verdict) {
     for (name, value) in [
         ("x-ratelimit-limit", i64::from(verdict.limit.get())),
         ("x-ratelimit-remaining", i64::from(verdict.remaining)),
@@ -224,21 +416,16 @@ fn tell(headers: &mut HeaderMap, verdict: Verdict) {
 mod tests {
     use super::*;
 
-    fn who(address: &str) -> Who {
-        Who::from(address.parse::<IpAddr>().unwrap())
+    fn prefix(address: &str) -> NetworkPrefix {
+        address_prefix(address.parse().unwrap())
     }
 
     #[test]
-    fn an_address_of_ipv4_counts_alone_and_one_of_ipv6_with_its_network() {
-        assert_ne!(who("203.0.113.7"), who("203.0.113.8"));
-        assert_eq!(who("2001:db8:1:2::1"), who("2001:db8:1:2:ffff::9"));
-        assert_ne!(who("2001:db8:1:2::1"), who("2001:db8:1:3::1"));
-    }
-
-    #[test]
-    fn mapped_addresses_do_not_share_one_network() {
-        assert_eq!(who("::ffff:203.0.113.7"), who("203.0.113.7"));
-        assert_ne!(who("::ffff:203.0.113.7"), who("::ffff:203.0.113.8"));
+    fn an_address_of_ipv4_counts_alone_and_one_of_ipv6_with_its_link() {
+        assert_ne!(prefix("203.0.113.7"), prefix("203.0.113.8"));
+        assert_eq!(prefix("::ffff:203.0.113.7"), prefix("203.0.113.7"));
+        assert_eq!(prefix("2001:db8:1:2::1"), prefix("2001:db8:1:2:ffff::9"));
+        assert_ne!(prefix("2001:db8:1:2::1"), prefix("2001:db8:1:3::1"));
     }
 
     #[test]

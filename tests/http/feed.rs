@@ -223,7 +223,7 @@ async fn a_node_that_stops_does_not_wait_for_those_who_follow() {
     stop.send(()).unwrap();
     // Less than other requests are given.
     let served = tokio::time::timeout(Duration::from_secs(5), serving).await;
-    served.unwrap().unwrap().unwrap();
+    served.unwrap().unwrap();
     let mut rest = Vec::new();
     follower.read_to_end(&mut rest).await.unwrap();
     assert!(

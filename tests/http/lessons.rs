@@ -8,6 +8,8 @@ mod browsers;
 mod enumeration;
 #[path = "lessons/every.rs"]
 mod every;
+#[path = "lessons/floods.rs"]
+mod floods;
 #[path = "lessons/lockout.rs"]
 mod lockout;
 #[path = "lessons/odd_requests.rs"]
@@ -386,10 +388,13 @@ async fn an_unreadable_forwarded_address_from_a_proxy_is_refused_and_never_skipp
     for (header, status) in [
         ("203.0.113.7", 200),
         ("203.0.113.7, 127.0.0.2", 200),
-        ("unknown", 400),
-        ("203.0.113.7,", 400),
+        ("unknown", 200),
+        ("203.0.113.7,", 200),
+        ("", 200),
+        ("nonsense", 400),
+        ("203.0.113.7, nonsense", 400),
         ("203.0.113.7\tx", 400),
-        ("", 400),
+        ("203.0.113.7:http", 400),
     ] {
         let headers = [("X-Forwarded-For", header)];
         let answer = owner.send(Method::GET, ME, &headers, Vec::new()).await;
@@ -406,7 +411,7 @@ async fn an_unreadable_forwarded_address_from_a_proxy_is_refused_and_never_skipp
 async fn a_forwarded_address_from_anybody_else_is_not_even_read() {
     let app = TestApp::start().await;
     let owner = app.owner().await;
-    let headers = [("X-Forwarded-For", "unknown")];
+    let headers = [("X-Forwarded-For", "nonsense")];
     let answer = owner.send(Method::GET, ME, &headers, Vec::new()).await;
     assert_eq!(answer.status, 200);
 }

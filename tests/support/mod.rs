@@ -61,6 +61,7 @@ impl TestApp {
             // The tests' callers share an address and a minute.
             api_rate_limit: 0,
             login_rate_limit: 0,
+            own_change_limit: 0,
             ..Config::default()
         };
         change(&mut config);

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 
 /// A header from a trusted proxy that holds something other than addresses. It is refused, never skipped: a client that
 /// can make it unreadable could otherwise pass as the proxy.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("the header X-Forwarded-For is not a list of IP addresses")]
 pub struct UnreadableForwardedFor;
 

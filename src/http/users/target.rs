@@ -20,17 +20,33 @@ pub async fn target(app: &App, caller: &Caller, user: &str) -> Result<FoundUser,
 
 /// By id, deleted users too; by name, the living.
 pub async fn find(app: &App, me: &FoundUser, user: &str) -> Result<Option<FoundUser>, Refusal> {
-    if user == "me" {
+    if is_self(me, user) {
         return Ok(Some(me.clone()));
     }
-    // Only the hyphenated form is an id: 32 hexadecimal digits are a good username.
-    if user.len() == 36
-        && let Ok(id) = Uuid::parse_str(user)
-    {
+    if let Some(id) = id(user) {
         return Ok(find::by_id(&app.pool, id).await?);
     }
     if user.contains('\0') {
         return Ok(None);
     }
     Ok(find::by_username(&app.pool, &user.to_ascii_lowercase()).await?)
+}
+
+/// Whether a path names the caller, in any spelling.
+pub fn is_self(me: &FoundUser, user: &str) -> bool {
+    let username = me.row.username.as_deref();
+    user == "me"
+        || match id(user) {
+            Some(id) => id == me.row.id,
+            None => username.is_some_and(|username| username.eq_ignore_ascii_case(user)),
+        }
+}
+
+/// Only the hyphenated form is an id: 32 hexadecimal digits are a good username.
+fn id(user: &str) -> Option<Uuid> {
+    if user.len() == 36 {
+        Uuid::parse_str(user).ok()
+    } else {
+        None
+    }
 }
