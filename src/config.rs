@@ -28,13 +28,13 @@ mod text;
 
 pub use access_url::AccessUrl;
 pub use args::{Args, StoreArgs};
-pub use choices::{AuthmethodsFormat, LogFormat};
+pub use choices::{AuthmethodsFormat, LogFormat, Pkce};
 pub use database_url::DatabaseUrl;
 pub use error::ConfigError;
 pub use evidence::{Destination, LogName, Place};
 pub use human_duration::HumanDuration;
 pub use network::Network;
-pub use provider::{GithubTeam, ProviderUrl};
+pub use provider::{AuthUrlParams, GithubTeam, ProviderUrl};
 pub use secret::Secret;
 
 use std::{
@@ -124,16 +124,27 @@ pub struct Config {
     pub password_minimum_score: u8,
     /// The OpenID Connect provider, as it calls itself: its issuer.
     pub oidc_issuer_url: Option<ProviderUrl>,
+    /// Whether that provider may be spoken to without https, wherever it is. Who can change what it answers can sign in as
+    /// anybody: for private networks only.
+    pub oidc_allow_http: bool,
     /// The name by which that provider knows the service.
     pub oidc_client_id: Option<String>,
     /// What proves to that provider that we are the service.
     pub oidc_client_secret: Option<Secret>,
     /// What that provider is asked for.
     pub oidc_scopes: Vec<String>,
+    /// What else the address holds to which browsers are sent.
+    pub oidc_auth_url_params: AuthUrlParams,
+    /// Whether a challenge is sent (PKCE, S256).
+    pub oidc_pkce: Pkce,
+    /// Whether an ID token must have a nonce. If not, only a PKCE challenge ties it to the sign-in.
+    pub oidc_require_nonce: bool,
     /// Whether who comes by that provider for the first time becomes a user.
     pub oidc_allow_signups: bool,
     /// The e-mail domains, each as a whole, that may sign in by that provider. None: any.
     pub oidc_email_domains: Vec<String>,
+    /// Whether the domain of an e-mail address may be a single name, such as `localhost`.
+    pub oidc_allow_dotless_domains: bool,
     /// Whether e-mail addresses count that the provider has not verified. Whoever can choose one there can be anybody here.
     pub oidc_ignore_email_verified: bool,
     /// Whether only the ID token is read, and the userinfo endpoint not asked.
@@ -230,6 +241,7 @@ impl Default for Config {
             password_login: true,
             password_minimum_score: 2,
             oidc_issuer_url: None,
+            oidc_allow_http: false,
             oidc_client_id: None,
             oidc_client_secret: None,
             oidc_scopes: vec![
@@ -237,8 +249,12 @@ impl Default for Config {
                 "profile".to_owned(),
                 "email".to_owned(),
             ],
+            oidc_auth_url_params: AuthUrlParams::default(),
+            oidc_pkce: Pkce::Auto,
+            oidc_require_nonce: true,
             oidc_allow_signups: true,
             oidc_email_domains: Vec::new(),
+            oidc_allow_dotless_domains: false,
             oidc_ignore_email_verified: false,
             oidc_ignore_userinfo: false,
             oidc_username_field: "preferred_username".to_owned(),
@@ -253,7 +269,7 @@ impl Default for Config {
             github_allowed_orgs: Vec::new(),
             github_allowed_teams: Vec::new(),
             github_url: ProviderUrl::github(),
-            github_api_url: ProviderUrl::github_api(),
+            github_api_url: ProviderUrl::api_of(&ProviderUrl::github()),
             argon2_memory_kib: 19_456,
             argon2_passes: 2,
             argon2_lanes: 1,
@@ -350,11 +366,16 @@ impl Config {
             password_login,
             password_minimum_score,
             oidc_issuer_url,
+            oidc_allow_http,
             oidc_client_id,
             oidc_client_secret,
             oidc_scopes,
+            oidc_auth_url_params,
+            oidc_pkce,
+            oidc_require_nonce,
             oidc_allow_signups,
             oidc_email_domains,
+            oidc_allow_dotless_domains,
             oidc_ignore_email_verified,
             oidc_ignore_userinfo,
             oidc_username_field,
@@ -383,6 +404,7 @@ impl Config {
             log,
         } = args;
         let default = Self::default();
+        let github_url = github_url.unwrap_or(default.github_url);
         let secure_by_url = access_url.as_ref().is_some_and(AccessUrl::is_https);
         let named_by_url = access_url.as_ref().map(LogName::from);
         Self {
@@ -421,11 +443,17 @@ impl Config {
             password_minimum_score: password_minimum_score
                 .unwrap_or(default.password_minimum_score),
             oidc_issuer_url,
+            oidc_allow_http: oidc_allow_http.unwrap_or(default.oidc_allow_http),
             oidc_client_id,
             oidc_client_secret,
             oidc_scopes: oidc_scopes.unwrap_or(default.oidc_scopes),
+            oidc_auth_url_params: oidc_auth_url_params.unwrap_or(default.oidc_auth_url_params),
+            oidc_pkce: oidc_pkce.unwrap_or(default.oidc_pkce),
+            oidc_require_nonce: oidc_require_nonce.unwrap_or(default.oidc_require_nonce),
             oidc_allow_signups: oidc_allow_signups.unwrap_or(default.oidc_allow_signups),
             oidc_email_domains: oidc_email_domains.unwrap_or(default.oidc_email_domains),
+            oidc_allow_dotless_domains: oidc_allow_dotless_domains
+                .unwrap_or(default.oidc_allow_dotless_domains),
             oidc_ignore_email_verified: oidc_ignore_email_verified
                 .unwrap_or(default.oidc_ignore_email_verified),
             oidc_ignore_userinfo: oidc_ignore_userinfo.unwrap_or(default.oidc_ignore_userinfo),
@@ -440,8 +468,8 @@ impl Config {
             github_allow_everyone: github_allow_everyone.unwrap_or(default.github_allow_everyone),
             github_allowed_orgs: github_allowed_orgs.unwrap_or(default.github_allowed_orgs),
             github_allowed_teams: github_allowed_teams.unwrap_or(default.github_allowed_teams),
-            github_url: github_url.unwrap_or(default.github_url),
-            github_api_url: github_api_url.unwrap_or(default.github_api_url),
+            github_api_url: github_api_url.unwrap_or_else(|| ProviderUrl::api_of(&github_url)),
+            github_url,
             argon2_memory_kib: argon2_memory_kib.unwrap_or(default.argon2_memory_kib),
             argon2_passes: argon2_passes.unwrap_or(default.argon2_passes),
             argon2_lanes: argon2_lanes.unwrap_or(default.argon2_lanes),
@@ -517,6 +545,19 @@ impl Config {
         if !self.oidc_email_domains.iter().all(|it| is_domain(it)) {
             return invalid("oidc_email_domains");
         }
+        let is_safe = |url: &ProviderUrl| self.oidc_allow_http || url.is_https_or_local();
+        if !self.oidc_issuer_url.as_ref().is_none_or(is_safe) {
+            return invalid("oidc_issuer_url");
+        }
+        if !self.oidc_require_nonce && self.oidc_pkce == Pkce::Never {
+            let rule =
+                "true while oidc_pkce is never: something must tie an ID token to the sign-in";
+            return Err(options::invalid(
+                given,
+                "oidc_require_nonce",
+                rule.to_owned(),
+            ));
+        }
         let has_id = self.oidc_client_id.is_some();
         if self.oidc_issuer_url.is_some() && !has_id {
             return Err(options::missing(given, "oidc_client_id", "oidc_issuer_url"));
@@ -542,6 +583,14 @@ impl Config {
         }
         if !orgs.iter().all(|org| is_organization(org)) {
             return broken("github_allowed_orgs");
+        }
+        for (option, url) in [
+            ("github_url", &self.github_url),
+            ("github_api_url", &self.github_api_url),
+        ] {
+            if !url.is_https_or_local() {
+                return broken(option);
+            }
         }
         let needed = [
             ("github_client_secret", self.github_client_secret.is_some()),

@@ -1,12 +1,12 @@
-//! Signing in elsewhere: with GitHub, and with any OpenID Connect provider.
+//! Signing in through other services: GitHub, and any OpenID Connect provider.
 //!
 //! A sign-in is a [`Flow`]. The browser is sent to the [`authorize_url`](Provider::authorize_url) and comes back with a
-//! code, which [`finish`](Provider::finish) trades for who the person is: [`Proven`]. Whoever calls keeps the flow
-//! meanwhile, sealed in a cookie of that very browser; nothing of it is kept here.
+//! code, which [`finish`](Provider::finish) exchanges for the account that signed in: [`Proven`]. The caller keeps the
+//! flow meanwhile, sealed in a cookie of that browser; nothing of it is kept here.
 //!
-//! Nothing is asked of a provider before somebody wants to sign in by it, and no answer of one is trusted: every
-//! request has its time-out, every answer its largest size, every claim its type and length. A provider that is down
-//! or lies harms its own sign-ins and nothing else.
+//! A provider is asked for nothing before the first sign-in, and no answer of one is trusted: every request has a timeout,
+//! every response a largest size, every claim a type and a length. A provider that is down or lies harms its own sign-ins
+//! and nothing else. `providers/README.md` lists which providers work, and with which options.
 
 mod application;
 mod cached;
@@ -15,24 +15,30 @@ mod error;
 mod examine;
 mod flow;
 mod github;
+mod json;
+mod jwt;
 mod oidc;
 mod proven;
+mod tokens;
 pub mod username;
 
 use std::{sync::Arc, time::Duration};
 
-use rollcall_events::{clock::Clock, user::LoginType};
+use rollcall_events::{
+    clock::Clock,
+    user::{AvatarUrl, LoginType},
+};
 use tokio::time::timeout;
 
 use crate::config::{AccessUrl, Config};
 
 use client::Client;
 
-pub use error::{ProviderError, Trouble};
+pub use error::{Cause, ProviderError};
 pub use examine::Finding;
 pub use flow::Flow;
 pub use github::GitHub;
-pub use oidc::Oidc;
+pub use oidc::{Oidc, is_same_address};
 pub use proven::{Proven, RenewedTokens};
 
 /// Where GitHub sends the browser back to, below the access URL.
@@ -41,7 +47,7 @@ pub const GITHUB_CALLBACK: &str = "/api/v2/users/oauth2/github/callback";
 pub const OIDC_CALLBACK: &str = "/api/v2/users/oidc/callback";
 
 /// How long all the requests at the end of one sign-in may take: each has its own time-out, but there are several.
-const PATIENCE: Duration = Duration::from_secs(25);
+const FINISH_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The providers that are configured.
 pub struct Providers {
@@ -72,7 +78,7 @@ pub enum ProviderSetupError {
         /// The option that holds it.
         option: &'static str,
         /// Why.
-        source: oauth2::url::ParseError,
+        source: url::ParseError,
     },
 }
 
@@ -111,11 +117,11 @@ impl Providers {
 }
 
 impl Provider<'_> {
-    /// Where the browser is sent to sign in.
+    /// The address to which a browser is sent to sign in. Drops the verifier of the flow if no challenge is sent.
     ///
     /// # Errors
     /// The provider does not say where that is.
-    pub async fn authorize_url(self, flow: &Flow) -> Result<String, ProviderError> {
+    pub async fn authorize_url(self, flow: &mut Flow) -> Result<String, ProviderError> {
         match self {
             Self::Oidc(oidc) => oidc.authorize_url(flow).await,
             Self::GitHub(github) => Ok(github.authorize_url(flow)),
@@ -127,13 +133,13 @@ impl Provider<'_> {
     /// # Errors
     /// See [`ProviderError`].
     pub async fn finish(self, code: &str, flow: &Flow) -> Result<Proven, ProviderError> {
-        let finished = timeout(PATIENCE, async {
+        let finished = timeout(FINISH_TIMEOUT, async {
             match self {
                 Self::Oidc(oidc) => oidc.finish(code, flow).await,
                 Self::GitHub(github) => github.finish(code, flow).await,
             }
         });
-        let too_slow = || ProviderError::Person(Trouble::new("it takes too long"));
+        let too_slow = || ProviderError::Person(Cause::new("it takes too long"));
         finished.await.unwrap_or_else(|_| Err(too_slow()))
     }
 
@@ -152,4 +158,17 @@ impl Provider<'_> {
 /// A path below the address by which browsers reach us.
 fn below(access_url: &AccessUrl, path: &str) -> String {
     format!("{}{path}", access_url.as_str())
+}
+
+/// The address of a picture, or nothing if it is not https: pages show it to everybody.
+fn web_picture(url: &str) -> String {
+    const SCHEME: &str = "https://";
+    let is_https = url
+        .get(..SCHEME.len())
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME));
+    AvatarUrl::parse(url)
+        .ok()
+        .filter(|_| is_https)
+        .map(AvatarUrl::into_string)
+        .unwrap_or_default()
 }

@@ -5,8 +5,9 @@ use std::{net::SocketAddr, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccessUrl, AuthmethodsFormat, DatabaseUrl, Destination, GithubTeam, HumanDuration, LogFormat,
-    LogName, Network, ProviderUrl, Secret, database_url::serialize_exposed,
+    AccessUrl, AuthUrlParams, AuthmethodsFormat, DatabaseUrl, Destination, GithubTeam,
+    HumanDuration, LogFormat, LogName, Network, Pkce, ProviderUrl, Secret,
+    database_url::serialize_exposed,
 };
 
 /// Every option as it may be given: or not.
@@ -113,6 +114,9 @@ pub struct Args {
     /// Address of the OpenID Connect provider, as it calls itself: its issuer
     #[arg(long, value_name = "URL", help_heading = "OpenID Connect")]
     pub oidc_issuer_url: Option<ProviderUrl>,
+    /// Whether the OpenID Connect provider may be spoken to without https: for private networks only [default: false]
+    #[arg(long, value_name = "BOOL", help_heading = "OpenID Connect")]
+    pub oidc_allow_http: Option<bool>,
     /// Name by which the OpenID Connect provider knows the service
     #[arg(long, value_name = "ID", help_heading = "OpenID Connect")]
     pub oidc_client_id: Option<String>,
@@ -128,6 +132,15 @@ pub struct Args {
         help_heading = "OpenID Connect"
     )]
     pub oidc_scopes: Option<Vec<String>>,
+    /// Parameters to add to the address to which browsers are sent, such as `prompt=select_account&hd=example.com` [default: none]
+    #[arg(long, value_name = "QUERY", help_heading = "OpenID Connect")]
+    pub oidc_auth_url_params: Option<AuthUrlParams>,
+    /// Whether to send a PKCE challenge: auto asks the discovery document [default: auto]
+    #[arg(long, value_name = "WHEN", help_heading = "OpenID Connect")]
+    pub oidc_pkce: Option<Pkce>,
+    /// Whether an ID token must have a nonce. Without, PKCE must tie it to the sign-in [default: true]
+    #[arg(long, value_name = "BOOL", help_heading = "OpenID Connect")]
+    pub oidc_require_nonce: Option<bool>,
     /// Whether who comes by OpenID Connect for the first time becomes a user [default: true]
     #[arg(long, value_name = "BOOL", help_heading = "OpenID Connect")]
     pub oidc_allow_signups: Option<bool>,
@@ -139,6 +152,9 @@ pub struct Args {
         help_heading = "OpenID Connect"
     )]
     pub oidc_email_domains: Option<Vec<String>>,
+    /// Whether the domain of an e-mail address may be a single name, such as `root@localhost` [default: false]
+    #[arg(long, value_name = "BOOL", help_heading = "OpenID Connect")]
+    pub oidc_allow_dotless_domains: Option<bool>,
     /// Whether e-mail addresses count that the OpenID Connect provider has not verified [default: false]
     #[arg(long, value_name = "BOOL", help_heading = "OpenID Connect")]
     pub oidc_ignore_email_verified: Option<bool>,
@@ -192,7 +208,7 @@ pub struct Args {
     /// Address of GitHub, or of an enterprise server [default: `https://github.com`]
     #[arg(long, value_name = "URL", help_heading = "GitHub")]
     pub github_url: Option<ProviderUrl>,
-    /// Address of GitHub's API [default: `https://api.github.com`]
+    /// Address of GitHub's API [default: the one of the GitHub address]
     #[arg(long, value_name = "URL", help_heading = "GitHub")]
     pub github_api_url: Option<ProviderUrl>,
     /// Memory that hashing one password takes, in KiB [default: 19456]

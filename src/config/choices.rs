@@ -12,6 +12,18 @@ pub enum AuthmethodsFormat {
     Objects,
 }
 
+/// Whether sign-ins by OpenID Connect carry a PKCE challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Pkce {
+    /// Unless the provider says that it does not take S256.
+    Auto,
+    /// Whatever the provider says.
+    Always,
+    /// Never.
+    Never,
+}
+
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]

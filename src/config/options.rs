@@ -31,7 +31,7 @@ const LENGTH_OF_TIME: &str = "a length of time up to 36525d, such as 90m, 24h or
 const NOT_EMPTY: &str = "a text that is not empty";
 
 /// Every option, in the order in which they are listed.
-pub(super) const OPTIONS: [OptionRule; 60] = [
+pub(super) const OPTIONS: [OptionRule; 65] = [
     text("listen", "an IP address and a port, such as 127.0.0.1:8080"),
     text(
         "database_url",
@@ -74,16 +74,24 @@ pub(super) const OPTIONS: [OptionRule; 60] = [
     number("password_minimum_score", 0..=4),
     text(
         "oidc_issuer_url",
-        "a URL such as https://accounts.example.com, https unless it is of this machine",
+        "a URL such as https://accounts.example.com, and https unless it is of this machine: its answers decide who signs in (oidc_allow_http = true allows http, for private networks)",
     ),
+    switch("oidc_allow_http"),
     text("oidc_client_id", NOT_EMPTY),
     text("oidc_client_secret", NOT_EMPTY),
     list("oidc_scopes", "a list of scopes, openid among them"),
+    text(
+        "oidc_auth_url_params",
+        "parameters such as prompt=select_account&hd=example.com, none of them one that the service sets itself (client_id, redirect_uri, response_type, response_mode, scope, state, nonce, code_challenge, code_challenge_method, request, request_uri)",
+    ),
+    text("oidc_pkce", "auto, always or never"),
+    switch("oidc_require_nonce"),
     switch("oidc_allow_signups"),
     list(
         "oidc_email_domains",
         "a list of domains, such as example.com",
     ),
+    switch("oidc_allow_dotless_domains"),
     switch("oidc_ignore_email_verified"),
     switch("oidc_ignore_userinfo"),
     text("oidc_username_field", NOT_EMPTY),

@@ -122,7 +122,7 @@ fn a_list_replaces_the_list_below_it() {
 }
 
 /// One value of every option, none of them the default; but for those that exclude one of these.
-const EVERY_OPTION: [(&str, &str); 57] = [
+const EVERY_OPTION: [(&str, &str); 62] = [
     ("listen", "[::1]:9090"),
     ("database_url", "postgres://ada:swordfish@db/roll"),
     ("postgres_bin", "/opt/postgres/bin"),
@@ -150,11 +150,16 @@ const EVERY_OPTION: [(&str, &str); 57] = [
     ("password_login", "false"),
     ("password_minimum_score", "4"),
     ("oidc_issuer_url", "https://accounts.example.com/"),
+    ("oidc_allow_http", "true"),
     ("oidc_client_id", "rollcall"),
     ("oidc_client_secret", "swordfish"),
     ("oidc_scopes", "openid,offline_access"),
+    ("oidc_auth_url_params", "prompt=login&hd=example.com"),
+    ("oidc_pkce", "always"),
+    ("oidc_require_nonce", "false"),
     ("oidc_allow_signups", "false"),
     ("oidc_email_domains", "example.com,example.org"),
+    ("oidc_allow_dotless_domains", "true"),
     ("oidc_ignore_email_verified", "true"),
     ("oidc_ignore_userinfo", "true"),
     ("oidc_username_field", "nickname"),
@@ -225,11 +230,16 @@ token_max_lifetime_owner = "12h"
 password_login = false
 password_minimum_score = 4
 oidc_issuer_url = "https://accounts.example.com/"
+oidc_allow_http = true
 oidc_client_id = "rollcall"
 oidc_client_secret = "(hidden)"
 oidc_scopes = ["openid","offline_access"]
+oidc_auth_url_params = "prompt=login&hd=example.com"
+oidc_pkce = "always"
+oidc_require_nonce = false
 oidc_allow_signups = false
 oidc_email_domains = ["example.com","example.org"]
+oidc_allow_dotless_domains = true
 oidc_ignore_email_verified = true
 oidc_ignore_userinfo = true
 oidc_username_field = "nickname"
@@ -436,6 +446,12 @@ fn every_text_is_held_to_its_rule() {
         ("oidc_client_secret", " "),
         ("oidc_scopes", "profile,email"),
         ("oidc_scopes", "openid profile"),
+        ("oidc_auth_url_params", "prompt=login&state=mine"),
+        ("oidc_auth_url_params", "prompt"),
+        ("oidc_pkce", "sometimes"),
+        ("oidc_require_nonce", "maybe"),
+        ("oidc_allow_http", "yes"),
+        ("oidc_allow_dotless_domains", "1"),
         ("oidc_allow_signups", "no"),
         ("oidc_email_domains", "example.com,*.example.org"),
         ("oidc_email_domains", "ada@example.com"),
@@ -586,6 +602,55 @@ fn nobody_is_let_in_from_github_whom_the_operator_did_not_choose() {
         [open.as_slice(), &[everyone, team]].concat(),
     ] {
         assert_eq!(from_environment(&given).unwrap_err(), refusal);
+    }
+}
+
+#[test]
+fn http_beyond_this_machine_is_for_operators_who_say_so() {
+    let http = (
+        "ROLLCALL_OIDC_ISSUER_URL",
+        "http://keycloak:8080/realms/staff",
+    );
+    let given = [without("oidc_issuer_url", &OIDC).as_slice(), &[http]].concat();
+    let error = from_environment(&given).unwrap_err();
+    assert!(
+        error.contains("https unless it is of this machine"),
+        "{error}"
+    );
+    assert!(error.contains("oidc_allow_http = true"), "{error}");
+    let allowed = [given.as_slice(), &[("ROLLCALL_OIDC_ALLOW_HTTP", "true")]].concat();
+    let config = from_environment(&allowed).unwrap();
+    assert_eq!(config.oidc_issuer_url.unwrap().as_str(), http.1);
+}
+
+#[test]
+fn something_ties_an_id_token_to_its_sign_in() {
+    let nonce = ("ROLLCALL_OIDC_REQUIRE_NONCE", "false");
+    from_environment(&[OIDC.as_slice(), &[nonce]].concat()).unwrap();
+    let both = [nonce, ("ROLLCALL_OIDC_PKCE", "never")];
+    let error = from_environment(&[OIDC.as_slice(), &both].concat()).unwrap_err();
+    assert!(
+        error.contains("`oidc_require_nonce`") && error.contains("oidc_pkce"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_api_of_github_follows_its_address() {
+    for (given, api) in [
+        (None, "https://api.github.com"),
+        (
+            Some("https://github.example.com"),
+            "https://github.example.com/api/v3",
+        ),
+        (Some("https://acme.ghe.com"), "https://api.acme.ghe.com"),
+    ] {
+        let given: Vec<_> = given
+            .map(|url| ("ROLLCALL_GITHUB_URL", url))
+            .into_iter()
+            .collect();
+        let config = from_environment(&given).unwrap();
+        assert_eq!(config.github_api_url.as_str(), api);
     }
 }
 

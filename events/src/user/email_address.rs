@@ -29,6 +29,19 @@ impl EmailAddress {
     ///
     /// When the value is empty, too long, or no address.
     pub fn parse(value: &str) -> Result<Self, InvalidField> {
+        Self::parse_with(value, is_domain)
+    }
+
+    /// Accepts also an address whose domain is a single name, such as `root@localhost`, as private networks have them.
+    ///
+    /// # Errors
+    ///
+    /// As [`EmailAddress::parse`].
+    pub fn parse_allowing_dotless(value: &str) -> Result<Self, InvalidField> {
+        Self::parse_with(value, |domain| is_domain(domain) || is_host_name(domain))
+    }
+
+    fn parse_with(value: &str, is_domain: impl FnOnce(&str) -> bool) -> Result<Self, InvalidField> {
         let refused = |must| Err(InvalidField::new("email", "email", must, value));
         if value.is_empty() {
             return Err(InvalidField::required("email"));
@@ -110,6 +123,14 @@ fn is_domain(domain: &str) -> bool {
         && labels
             .windows(2)
             .any(|pair| pair[0].ends_with(is_alphanumeric) && pair[1].starts_with(is_letter))
+}
+
+/// A single name, of which not everything is a digit.
+fn is_host_name(domain: &str) -> bool {
+    is_label(domain)
+        && domain.starts_with(is_alphanumeric)
+        && domain.ends_with(is_alphanumeric)
+        && domain.contains(is_letter)
 }
 
 fn is_label(label: &str) -> bool {
@@ -194,6 +215,30 @@ mod tests {
         ] {
             let error = EmailAddress::parse(address).unwrap_err();
             assert_eq!((error.field, error.rule), ("email", "email"), "{address:?}");
+        }
+    }
+
+    #[test]
+    fn a_domain_may_be_a_single_name_where_that_is_allowed() {
+        for address in ["root@localhost", "ada@db1", "ada@Mail-2", "ada@example.com"] {
+            assert!(
+                EmailAddress::parse_allowing_dotless(address).is_ok(),
+                "{address}"
+            );
+        }
+        for address in [
+            "root@",
+            "root@-a",
+            "root@a-",
+            "root@127",
+            "root@a_b",
+            "root@127.0.0.1",
+            "a b@localhost",
+        ] {
+            assert!(
+                EmailAddress::parse_allowing_dotless(address).is_err(),
+                "{address}"
+            );
         }
     }
 

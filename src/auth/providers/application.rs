@@ -1,182 +1,139 @@
-//! We, as a provider knows us: the one half of OAuth that GitHub and OpenID Connect share.
+//! This service as an OAuth client: what GitHub and OpenID Connect have in common.
 
-use std::fmt;
-
-use chrono::{DateTime, TimeDelta, Utc};
-use oauth2::{
-    AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
-    EndpointSet, ExtraTokenFields, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
-    RequestTokenError, Scope, StandardRevocableToken, StandardTokenResponse, TokenResponse,
-    TokenUrl,
-    basic::{
-        BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
-        BasicTokenType,
-    },
-};
+use reqwest::Url;
 use rollcall_events::{clock::Clock, vault::ProviderTokens};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::config::Secret;
 
-use super::{Flow, ProviderError, RenewedTokens, Trouble, client::Client};
+use super::{
+    Cause, Flow, ProviderError, RenewedTokens,
+    client::Client,
+    tokens::{self, MAX_RESPONSE_BYTES, TokenResponse},
+};
 
-/// The longest token that is taken. Those that list a person's groups are long.
-const MOST_TOKEN_BYTES: usize = 64 * 1024;
-/// Longer than this nothing is believed to last.
-const LONGEST_LIFE: TimeDelta = TimeDelta::days(3650);
-
-/// What OAuth and GitHub call a refresh token that is expired, revoked or unknown.
+/// The error codes for a refresh token that is expired, revoked or unknown: OAuth's and GitHub's.
 const SPENT: [&str; 2] = ["invalid_grant", "bad_refresh_token"];
 
-type OAuth = oauth2::Client<
-    BasicErrorResponse,
-    TokenAnswer,
-    BasicTokenIntrospectionResponse,
-    StandardRevocableToken,
-    BasicRevocationErrorResponse,
-    EndpointSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointSet,
->;
-
-/// What a token endpoint answers.
-pub type TokenAnswer = StandardTokenResponse<WithIdToken, BasicTokenType>;
-
-/// What OpenID Connect adds to it.
-#[derive(Serialize, Deserialize)]
-pub struct WithIdToken {
-    /// Of whatever type: what is no text is refused later, as what it is.
-    #[serde(default)]
-    pub id_token: Option<Value>,
-}
-
-impl ExtraTokenFields for WithIdToken {}
-
-impl fmt::Debug for WithIdToken {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("WithIdToken(..)")
-    }
-}
-
 /// Why a token endpoint gives no tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denied {
-    /// It says no, in a word.
-    Refused(String),
-    /// It says nothing, or nothing that can be understood.
-    Failed(Trouble),
+    /// It refuses, with an error code.
+    Refused {
+        /// The code.
+        code: String,
+        /// The code and what the endpoint says besides, for the log.
+        cause: Cause,
+    },
+    /// It does not answer, or nothing that can be read.
+    Failed(Cause),
 }
 
 impl Denied {
-    /// In words, for the operator.
-    pub fn trouble(self) -> Trouble {
+    /// The reason, for the operator.
+    pub fn cause(self) -> Cause {
         match self {
-            Self::Refused(code) => Trouble::refused(&code),
-            Self::Failed(trouble) => trouble,
+            Self::Refused { cause, .. } | Self::Failed(cause) => cause,
         }
     }
 
-    /// What it means for a refresh token. Only a word about the token itself ends a person's sign-in: that we are not
-    /// known, or that something is down, is no fault of theirs.
+    /// What it means for a refresh token. Only an error code about the token itself ends a sign-in: that the client is not
+    /// known, or that something is down, is not the user's fault.
     pub fn of_refresh(self) -> ProviderError {
         match self {
-            Self::Refused(code) if SPENT.contains(&code.as_str()) => {
-                ProviderError::RefreshRefused(Trouble::refused(&code))
+            Self::Refused { code, cause } if SPENT.contains(&code.as_str()) => {
+                ProviderError::RefreshRefused(cause)
             }
-            denied => ProviderError::RefreshFailed(denied.trouble()),
+            denied => ProviderError::RefreshFailed(denied.cause()),
         }
     }
 }
 
-/// We, as a provider knows us.
+/// The client that a provider has registered.
 pub struct Application {
-    id: ClientId,
-    secret: ClientSecret,
-    redirect: RedirectUrl,
+    id: String,
+    secret: Secret,
+    redirect: String,
 }
 
-/// Where a provider is asked, and how we say who we are.
+/// The endpoints of a provider, and how the client authenticates there.
 pub struct Endpoints {
     /// Where the browser is sent.
-    pub authorize: AuthUrl,
-    /// Where codes are traded.
-    pub token: TokenUrl,
-    /// How the secret is sent.
-    pub auth_type: AuthType,
+    pub authorize: Url,
+    /// Where codes and refresh tokens are exchanged.
+    pub token: Url,
+    /// Whether the secret goes into the form of a token request, not into its header.
+    pub secret_in_form: bool,
 }
 
 impl Application {
-    /// We, by the name and the secret that the provider gave us.
-    pub fn new(
-        id: &str,
-        secret: &Secret,
-        redirect: String,
-    ) -> Result<Self, oauth2::url::ParseError> {
+    /// A client by the id and the secret that the provider gave.
+    pub fn new(id: &str, secret: &Secret, redirect: String) -> Result<Self, url::ParseError> {
+        Url::parse(&redirect)?;
         Ok(Self {
-            id: ClientId::new(id.to_owned()),
-            secret: ClientSecret::new(secret.expose().clone()),
-            redirect: RedirectUrl::new(redirect)?,
+            id: id.to_owned(),
+            secret: secret.clone(),
+            redirect,
         })
     }
 
-    /// The name by which the provider knows us.
+    /// The client id.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Where the provider sends the browser back to.
+    /// The redirect address, to which the provider sends browsers back.
     pub fn redirect(&self) -> &str {
         &self.redirect
     }
 
-    /// Where the browser is sent, asking for `scopes`.
+    /// The address to which a browser is sent, with a challenge if the flow has a verifier. `extra` are parameters that
+    /// the service does not set itself.
     pub fn authorize_url<'a>(
         &self,
         endpoints: &Endpoints,
         flow: &Flow,
-        scopes: impl IntoIterator<Item = &'a str>,
-        is_openid: bool,
-        with_pkce: bool,
+        scopes: &[impl AsRef<str>],
+        extra: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> String {
-        let oauth = self.oauth(endpoints);
-        let scopes = scopes.into_iter().map(|scope| Scope::new(scope.to_owned()));
-        let mut request = oauth
-            .authorize_url(|| CsrfToken::new(flow.state.clone()))
-            .add_scopes(scopes)
-            .add_extra_param("access_type", "offline");
-        if is_openid {
-            request = request.add_extra_param("nonce", &flow.nonce);
+        let mut url = endpoints.authorize.clone();
+        let scopes: Vec<&str> = scopes.iter().map(AsRef::as_ref).collect();
+        let mut query = url.query_pairs_mut();
+        query
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.id)
+            .append_pair("redirect_uri", &self.redirect)
+            .append_pair("scope", &scopes.join(" "))
+            .append_pair("state", &flow.state)
+            .extend_pairs(extra);
+        if let Some(challenge) = flow.challenge() {
+            query
+                .append_pair("code_challenge", &challenge)
+                .append_pair("code_challenge_method", "S256");
         }
-        if with_pkce {
-            let verifier = PkceCodeVerifier::new(flow.verifier.clone());
-            let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
-            request = request.set_pkce_challenge(challenge);
-        }
-        let (url, _state) = request.url();
+        drop(query);
         url.into()
     }
 
-    /// Trades the code of a sign-in.
-    pub async fn trade(
+    /// Exchanges the code of a sign-in.
+    pub async fn exchange(
         &self,
         endpoints: &Endpoints,
         client: &Client,
         code: &str,
         flow: &Flow,
-    ) -> Result<TokenAnswer, Denied> {
-        let answer = self
-            .oauth(endpoints)
-            .exchange_code(AuthorizationCode::new(code.to_owned()))
-            .set_pkce_verifier(PkceCodeVerifier::new(flow.verifier.clone()))
-            .request_async(&client.sender())
-            .await
-            .map_err(denied)?;
-        bounded(answer)
+    ) -> Result<TokenResponse, Denied> {
+        let mut form = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", &*self.redirect),
+        ];
+        if let Some(verifier) = &flow.verifier {
+            form.push(("code_verifier", verifier));
+        }
+        self.request(endpoints, client, form).await
     }
 
-    /// Trades a refresh token.
+    /// Exchanges a refresh token.
     pub async fn refresh(
         &self,
         endpoints: &Endpoints,
@@ -184,146 +141,57 @@ impl Application {
         refresh_token: &str,
         clock: &dyn Clock,
     ) -> Result<RenewedTokens, Denied> {
-        let old = RefreshToken::new(refresh_token.to_owned());
-        let answer = self
-            .oauth(endpoints)
-            .exchange_refresh_token(&old)
-            .request_async(&client.sender())
-            .await
-            .map_err(denied)?;
-        let answer = bounded(answer)?;
-        let mut tokens = tokens(&answer);
-        if tokens.refresh_token.is_none() {
-            tokens.refresh_token = Some(refresh_token.to_owned());
-        }
+        let form = vec![
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token),
+        ];
+        let response = self.request(endpoints, client, form).await?;
+        let refresh_token = response
+            .refresh_token
+            .clone()
+            .unwrap_or_else(|| refresh_token.to_owned());
         Ok(RenewedTokens {
-            tokens,
-            expires_at: expires_at(&answer, clock),
+            expires_at: response.expires_at(clock),
+            tokens: ProviderTokens {
+                access_token: response.access_token,
+                refresh_token: Some(refresh_token),
+            },
         })
     }
 
-    fn oauth(&self, endpoints: &Endpoints) -> OAuth {
-        oauth2::Client::new(self.id.clone())
-            .set_client_secret(self.secret.clone())
-            .set_auth_type(endpoints.auth_type.clone())
-            .set_auth_uri(endpoints.authorize.clone())
-            .set_token_uri(endpoints.token.clone())
-            .set_redirect_uri(self.redirect.clone())
+    async fn request(
+        &self,
+        endpoints: &Endpoints,
+        client: &Client,
+        mut form: Vec<(&str, &str)>,
+    ) -> Result<TokenResponse, Denied> {
+        let secret = self.secret.expose().as_str();
+        let basic = if endpoints.secret_in_form {
+            form.extend([("client_id", &*self.id), ("client_secret", secret)]);
+            None
+        } else {
+            Some((&*self.id, secret))
+        };
+        let response = client
+            .post_form(&endpoints.token, &form, basic, MAX_RESPONSE_BYTES)
+            .await
+            .map_err(Denied::Failed)?;
+        let secrets: Vec<&str> = form
+            .iter()
+            .filter(|(name, _)| matches!(*name, "code" | "code_verifier" | "refresh_token"))
+            .map(|(_, value)| *value)
+            .chain([secret])
+            .collect();
+        tokens::read(&response, &secrets)
     }
-}
-
-/// The tokens of an answer, to be sealed.
-pub fn tokens(answer: &TokenAnswer) -> ProviderTokens {
-    ProviderTokens {
-        access_token: answer.access_token().secret().clone(),
-        refresh_token: answer.refresh_token().map(|token| token.secret().clone()),
-    }
-}
-
-/// When the access token of an answer ends; never, when the answer does not say so or says nought.
-pub fn expires_at(answer: &TokenAnswer, clock: &dyn Clock) -> Option<DateTime<Utc>> {
-    let life = answer.expires_in().filter(|life| !life.is_zero())?;
-    let life = TimeDelta::from_std(life).map_or(LONGEST_LIFE, |life| life.min(LONGEST_LIFE));
-    Some(clock.now() + life)
-}
-
-fn bounded(answer: TokenAnswer) -> Result<TokenAnswer, Denied> {
-    let refresh_token = answer.refresh_token().map(RefreshToken::secret);
-    let tokens = [Some(answer.access_token().secret()), refresh_token];
-    if tokens
-        .into_iter()
-        .flatten()
-        .any(|token| token.is_empty() || token.len() > MOST_TOKEN_BYTES)
-    {
-        return Err(Denied::Failed(Trouble::new(
-            "it sent a token that is empty or longer than 64 KiB",
-        )));
-    }
-    Ok(answer)
-}
-
-/// What an answer without tokens says. The answer itself may hold secrets, and so may what the libraries say of it.
-fn denied(error: RequestTokenError<Trouble, BasicErrorResponse>) -> Denied {
-    match error {
-        RequestTokenError::ServerResponse(answer) => refused(&answer),
-        RequestTokenError::Request(trouble) => Denied::Failed(trouble),
-        // GitHub says no with status 200.
-        RequestTokenError::Parse(_, body) => {
-            match serde_json::from_slice::<BasicErrorResponse>(&body) {
-                Ok(answer) => refused(&answer),
-                Err(_) => Denied::Failed(Trouble::new("its answer cannot be understood")),
-            }
-        }
-        RequestTokenError::Other(_) => {
-            Denied::Failed(Trouble::new("its answer is empty or no JSON"))
-        }
-    }
-}
-
-fn refused(answer: &BasicErrorResponse) -> Denied {
-    Denied::Refused(answer.error().as_ref().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use serde_json::json;
-
     use super::*;
 
-    struct At(DateTime<Utc>);
-
-    impl Clock for At {
-        fn now(&self) -> DateTime<Utc> {
-            self.0
-        }
-    }
-
-    fn answer(fields: &Value) -> TokenAnswer {
-        let mut answer = json!({ "access_token": "a", "token_type": "bearer" });
-        for (name, value) in fields.as_object().unwrap() {
-            answer[name] = value.clone();
-        }
-        serde_json::from_value(answer).unwrap()
-    }
-
     #[test]
-    fn tokens_end_when_the_provider_says_and_never_in_the_far_future() {
-        let clock = At(DateTime::UNIX_EPOCH);
-        let ends = |fields| expires_at(&answer(&fields), &clock);
-        let hour = Duration::from_hours(1);
-        assert_eq!(ends(json!({ "expires_in": 3600 })), Some(clock.0 + hour));
-        assert_eq!(ends(json!({ "expires_in": 0 })), None);
-        assert_eq!(ends(json!({})), None);
-        let far = ends(json!({ "expires_in": u64::MAX }));
-        assert_eq!(far, Some(clock.0 + LONGEST_LIFE));
-    }
-
-    #[test]
-    fn a_token_is_not_empty_and_not_huge() {
-        let long = "x".repeat(MOST_TOKEN_BYTES);
-        for (fields, is_good) in [
-            (json!({}), true),
-            (json!({ "access_token": long }), true),
-            (json!({ "access_token": format!("{long}x") }), false),
-            (json!({ "access_token": "" }), false),
-            (json!({ "refresh_token": long }), true),
-            (json!({ "refresh_token": format!("{long}x") }), false),
-            (json!({ "refresh_token": "" }), false),
-        ] {
-            assert_eq!(bounded(answer(&fields)).is_ok(), is_good);
-        }
-    }
-
-    #[test]
-    fn an_answer_shows_no_token() {
-        let answer = answer(&json!({ "access_token": "swordfish", "id_token": "swordfish" }));
-        assert!(!format!("{answer:?}").contains("swordfish"));
-    }
-
-    #[test]
-    fn only_a_word_about_the_token_ends_a_sign_in() {
+    fn only_an_error_about_the_token_ends_a_sign_in() {
         for (code, status) in [
             ("invalid_grant", 401),
             ("bad_refresh_token", 401),
@@ -331,10 +199,13 @@ mod tests {
             ("temporarily_unavailable", 500),
             ("anything", 500),
         ] {
-            let error = Denied::Refused(code.to_owned()).of_refresh();
-            assert_eq!(error.status(), status, "{code}");
+            let denied = Denied::Refused {
+                code: code.to_owned(),
+                cause: Cause::refused(code),
+            };
+            assert_eq!(denied.of_refresh().status(), status, "{code}");
         }
-        let down = Denied::Failed(Trouble::new("it does not answer in time"));
+        let down = Denied::Failed(Cause::new("it does not answer in time"));
         assert_eq!(down.of_refresh().status(), 500);
     }
 }

@@ -86,7 +86,7 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
-    use crate::auth::providers::Trouble;
+    use crate::auth::providers::Cause;
 
     const HOUR: Duration = Duration::from_hours(1);
 
@@ -101,7 +101,7 @@ mod tests {
 
         async fn fail(&self) -> Result<usize, ProviderError> {
             self.answer().await?;
-            Err(ProviderError::Exchange(Trouble::new("down")))
+            Err(ProviderError::Exchange(Cause::new("down")))
         }
 
         fn asked(&self) -> usize {

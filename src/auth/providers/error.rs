@@ -1,92 +1,112 @@
-//! Why somebody is not let in by way of a provider.
+//! Why a sign-in through a provider fails.
 
 use std::fmt;
 
-/// The most of a provider's own words that is kept.
-const MOST_BYTES: usize = 300;
+/// The longest cause that is kept, in bytes.
+const MAX_CAUSE_BYTES: usize = 1024;
 
-/// Why somebody is not let in by way of a provider. Its text is for them; the [`Trouble`] behind it is for the
-/// operator. Neither holds a secret, a token, or the list of what would have been let in.
+/// Why a sign-in through a provider fails. The text is for the person who signs in; the [`Cause`] behind it is for the
+/// operator and goes to the log. Neither holds a secret, a token, or the list of what is allowed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ProviderError {
-    /// Its discovery document or its keys cannot be had.
+    /// The discovery document or the keys cannot be read.
     #[error("The provider cannot be used just now: {what} cannot be had.")]
     Unavailable {
         /// What was asked for.
         what: &'static str,
         /// Why.
-        source: Trouble,
+        source: Cause,
     },
-    /// The code was not traded for tokens.
+    /// The code was not exchanged for tokens.
     #[error("The provider did not accept the sign-in.")]
-    Exchange(#[source] Trouble),
-    /// It gave tokens, but does not tell what it knows of their owner.
+    Exchange(#[source] Cause),
+    /// There are tokens, but the user they belong to cannot be read.
     #[error("The provider does not say who signed in.")]
-    Person(#[source] Trouble),
-    /// It wants a refresh token used no more.
+    Person(#[source] Cause),
+    /// The provider does not accept a refresh token anymore.
     #[error("The provider has ended this sign-in.")]
-    RefreshRefused(#[source] Trouble),
-    /// A refresh token could not be traded, for whatever other reason.
+    RefreshRefused(#[source] Cause),
+    /// A refresh token could not be exchanged, for any other reason.
     #[error("The provider could not renew this sign-in.")]
-    RefreshFailed(#[source] Trouble),
-    /// It gave tokens, but none that says who signed in.
+    RefreshFailed(#[source] Cause),
+    /// The token response has no ID token.
     #[error("The provider sent no ID token.")]
-    NoIdToken,
-    /// It gave an ID token that proves nothing.
+    NoIdToken(#[source] Cause),
+    /// The ID token could not be verified.
     #[error("The provider's ID token proves nothing.")]
-    IdToken(#[source] Trouble),
-    /// A claim is missing, or not what it should be.
+    IdToken(#[source] Cause),
+    /// The ID token is longer than what is read.
+    #[error("The provider's ID token is too long: at most 1 MiB is read.")]
+    IdTokenTooLong(#[source] Cause),
+    /// A claim is missing, or not what it must be.
     #[error("The provider's claim {claim:?} {rule}.")]
     Claim {
-        /// The claim, as we know it.
+        /// The claim, by the name it has in the configuration.
         claim: String,
-        /// What it must.
+        /// What it must be.
         rule: &'static str,
+        /// Which claims came.
+        source: Cause,
     },
-    /// It does not vouch for the e-mail address.
+    /// The provider does not vouch for the e-mail address.
     #[error("The provider has not verified the e-mail address.")]
-    EmailNotVerified,
-    /// The e-mail address belongs to nobody whom we let in.
+    EmailNotVerified(#[source] Cause),
+    /// The domain of the e-mail address is not allowed.
     #[error("Nobody with an e-mail address of this domain may sign in by this provider.")]
-    ForeignDomain,
-    /// GitHub knows no primary, verified e-mail address.
+    ForeignDomain(#[source] Cause),
+    /// The GitHub account has no primary, verified e-mail address.
     #[error("The GitHub account has no primary e-mail address that is verified.")]
     NoVerifiedEmail,
-    /// They are an active member of no organization that we let in.
+    /// The GitHub account is not an active member of an allowed organization.
     #[error("The GitHub account is no active member of an organization that may sign in.")]
     NotInOrganization,
-    /// They are a member of no team that we let in.
+    /// The GitHub account is not a member of an allowed team.
     #[error("The GitHub account is a member of no team that may sign in.")]
     NotInTeam,
+    /// GitHub does not show something that the sign-in needs.
+    #[error("{reason}")]
+    GitHubForbids {
+        /// What the person can do about it.
+        reason: &'static str,
+        /// The request, and GitHub's message.
+        source: Cause,
+    },
+    /// GitHub answers no more requests for now.
+    #[error("GitHub answers no more requests for now. Try again in a few minutes.")]
+    GitHubRateLimit(#[source] Cause),
 }
 
 impl ProviderError {
-    /// The HTTP status that tells it.
+    /// The HTTP status of the response.
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
-            Self::NoIdToken | Self::IdToken(_) | Self::Claim { .. } | Self::NoVerifiedEmail => 400,
+            Self::NoIdToken(_)
+            | Self::IdToken(_)
+            | Self::IdTokenTooLong(_)
+            | Self::Claim { .. }
+            | Self::NoVerifiedEmail => 400,
             Self::RefreshRefused(_) | Self::NotInOrganization | Self::NotInTeam => 401,
-            Self::EmailNotVerified | Self::ForeignDomain => 403,
+            Self::EmailNotVerified(_) | Self::ForeignDomain(_) | Self::GitHubForbids { .. } => 403,
             Self::Exchange(_) | Self::Person(_) | Self::RefreshFailed(_) => 500,
-            Self::Unavailable { .. } => 503,
+            Self::Unavailable { .. } | Self::GitHubRateLimit(_) => 503,
         }
     }
 }
 
-/// What went wrong, for the operator: a sentence without secrets.
+/// What went wrong, for the operator: one line without secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble(String);
+pub struct Cause(String);
 
-impl Trouble {
-    /// Something that is said in words of our own, which may quote a little.
+impl Cause {
+    /// A cause in our own words, which may quote a little of what the provider sent.
     pub(super) fn new(text: impl fmt::Display) -> Self {
         let mut text = text.to_string().replace(char::is_control, " ");
-        text.truncate(text.floor_char_boundary(MOST_BYTES));
+        text.truncate(text.floor_char_boundary(MAX_CAUSE_BYTES));
         Self(text)
     }
 
-    /// What the provider calls the reason. The word is meant for programs: if it has another form, it is kept to itself.
+    /// The error code of an OAuth endpoint. A code is a word for programs; anything else is not repeated.
     pub(super) fn refused(code: &str) -> Self {
         let is_word = code.len() <= 64
             && code
@@ -100,28 +120,28 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for Cause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Trouble {}
+impl std::error::Error for Cause {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_a_provider_says_is_kept_short_and_on_one_line() {
-        let trouble = Trouble::new(format!("a\nb{}", "ä".repeat(1000)));
-        assert!(trouble.0.len() <= MOST_BYTES);
-        assert!(trouble.0.starts_with("a b"));
+    fn a_cause_is_short_and_on_one_line() {
+        let cause = Cause::new(format!("a\nb{}", "ä".repeat(1000)));
+        assert!(cause.0.len() <= MAX_CAUSE_BYTES);
+        assert!(cause.0.starts_with("a b"));
     }
 
     #[test]
-    fn a_reason_is_a_word() {
-        let said = |code| Trouble::refused(code).to_string();
+    fn an_error_code_is_a_word() {
+        let said = |code| Cause::refused(code).to_string();
         assert_eq!(said("invalid_grant"), r#"it says "invalid_grant""#);
         for bad in ["a b", "code=secret", "a\nb", &"x".repeat(65)] {
             assert_eq!(said(bad), "it says something that is no error code");

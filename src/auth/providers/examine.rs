@@ -1,13 +1,10 @@
-//! Looking at a provider before anybody signs in by it: what `rollcall doctor` says of providers.
+//! What `rollcall doctor` can see of a provider before anybody signs in.
 //!
-//! Nobody's account is needed for it. A sign-in is begun as a browser would begin it, and a code that cannot be one is
-//! traded: how that is refused tells whether the provider knows us.
+//! No account is needed for it. A sign-in is begun as a browser would begin it, and a code that cannot be one is
+//! exchanged: how that is refused shows whether the provider knows this client.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use oauth2::{
-    HttpResponse,
-    http::{StatusCode, header::DATE},
-};
+use reqwest::{StatusCode, Url, header::DATE};
 use rollcall_events::{clock::Clock, ids::Ids};
 
 use crate::config::ProviderUrl;
@@ -15,14 +12,14 @@ use crate::config::ProviderUrl;
 use super::{
     Flow, ProviderError,
     application::{Application, Denied, Endpoints},
-    client::{self, Client},
+    client::{Client, Response, without_query},
 };
 
 /// How far a provider's clock may be from ours, before its tokens are of the past or of the future.
 pub const SKEW: TimeDelta = TimeDelta::seconds(60);
-/// What no provider has given to anybody.
+/// A code that no provider has given.
 const NO_CODE: &str = "rollcall-doctor-asks-whether-you-know-us";
-/// What providers say to whom they do not know; the last is GitHub's.
+/// The error codes for a client that is not known; the last is GitHub's.
 const UNKNOWN: [&str; 4] = [
     "invalid_client",
     "unauthorized_client",
@@ -56,11 +53,8 @@ pub fn sentence(error: &ProviderError) -> String {
 }
 
 /// Whether a provider's clock and ours agree: by them we know which tokens are valid.
-pub fn clock(answer: &HttpResponse, clock: &dyn Clock) -> Result<String, String> {
-    let date = answer
-        .headers()
-        .get(DATE)
-        .and_then(|date| date.to_str().ok());
+pub fn clock(answer: &Response, clock: &dyn Clock) -> Result<String, String> {
+    let date = answer.header(DATE.as_str());
     match date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
         Some(theirs) => compare(theirs.to_utc(), clock.now()),
         None => Ok("The provider does not tell its time.".to_owned()),
@@ -84,14 +78,18 @@ pub async fn redirect(
     client: &Client,
     application: &Application,
     authorize_url: &str,
+    allow_http: bool,
 ) -> Result<String, String> {
     let redirect = application.redirect();
-    if redirect.parse::<ProviderUrl>().is_err() {
+    let is_safe = redirect
+        .parse::<ProviderUrl>()
+        .is_ok_and(|url| url.is_https_or_local());
+    if !is_safe && !allow_http {
         return Err(format!(
             "The redirect address {redirect} is not https: set access_url to the address by which browsers reach us safely."
         ));
     }
-    match ask(client, authorize_url).await?.status() {
+    match ask(client, authorize_url).await?.status {
         StatusCode::BAD_REQUEST => Err(format!(
             "The provider refuses to begin a sign-in: register {redirect} with it as the redirect address of this client."
         )),
@@ -107,37 +105,42 @@ pub async fn credentials(
     application: &Application,
     endpoints: &Endpoints,
 ) -> Result<String, String> {
-    let flow = Flow::generate(Ids);
-    match application.trade(endpoints, client, NO_CODE, &flow).await {
-        Ok(_) => Err("The provider gives tokens for a code that it has never given: anybody could sign in.".to_owned()),
-        Err(Denied::Refused(code)) if code == "redirect_uri_mismatch" => Err(format!(
+    let mut flow = Flow::generate(Ids);
+    // No challenge was sent.
+    flow.verifier = None;
+    match application
+        .exchange(endpoints, client, NO_CODE, &flow)
+        .await
+    {
+        Ok(_) => Err(
+            "The provider gives tokens for a code that it has never given: anybody could sign in."
+                .to_owned(),
+        ),
+        Err(Denied::Refused { code, .. }) if code == "redirect_uri_mismatch" => Err(format!(
             "The provider does not know the redirect address {}: register it there.",
             application.redirect()
         )),
-        Err(Denied::Refused(code)) if UNKNOWN.contains(&code.as_str()) => Err(
-            "The provider does not know us by this client id and client secret: compare both with what it gave.".to_owned(),
-        ),
-        Err(Denied::Refused(_)) => Ok("The provider knows us.".to_owned()),
-        Err(Denied::Failed(trouble)) => {
-            Err(format!("The provider's token endpoint cannot be used: {trouble}."))
-        }
+        Err(Denied::Refused { code, cause }) if UNKNOWN.contains(&code.as_str()) => Err(format!(
+            "The provider does not know us by this client id and client secret: compare both with what it gave ({cause})."
+        )),
+        Err(Denied::Refused { .. }) => Ok("The provider knows us.".to_owned()),
+        Err(Denied::Failed(cause)) => Err(format!(
+            "The provider's token endpoint cannot be used: {cause}."
+        )),
     }
 }
 
-/// What is found at an address, whatever it is.
-pub async fn ask(client: &Client, url: &str) -> Result<HttpResponse, String> {
-    let answer = match client::get(url, None) {
-        Ok(request) => client.send(request).await,
-        Err(trouble) => Err(trouble),
-    };
-    // The query may hold secrets.
-    let place = url.split('?').next().unwrap_or_default();
-    let answer = answer.map_err(|trouble| format!("{place} cannot be used: {trouble}."))?;
-    if answer.status().is_server_error() {
-        let status = answer.status().as_u16();
+/// The response of an address, whatever it is, if the server is well.
+pub async fn ask(client: &Client, url: &str) -> Result<Response, String> {
+    let url = Url::parse(url).map_err(|error| format!("{url} is not a URL: {error}."))?;
+    let place = without_query(&url);
+    let response = client.get_once(&url).await;
+    let response = response.map_err(|cause| format!("{place} cannot be used: {cause}."))?;
+    if response.status.is_server_error() {
+        let status = response.status.as_u16();
         return Err(format!("{place} answers with status {status}."));
     }
-    Ok(answer)
+    Ok(response)
 }
 
 #[cfg(test)]

@@ -2,31 +2,31 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use oauth2::{
-    AuthType, AuthUrl, HttpResponse, TokenUrl,
-    http::StatusCode,
-    url::{self, Url},
-};
+use reqwest::{StatusCode, Url};
 use rollcall_events::{
     clock::Clock,
     ids::Ids,
-    user::{AvatarUrl, DisplayName, EmailAddress, Identity},
+    user::{DisplayName, EmailAddress, Identity},
 };
 use serde::{Deserialize, de::DeserializeOwned};
+use url::form_urlencoded;
 
 use crate::config::{AccessUrl, Config, GithubTeam, ProviderUrl};
 
 use super::{
-    Finding, Flow, GITHUB_CALLBACK, Proven, ProviderError, ProviderSetupError, RenewedTokens,
-    application::{self, Application, Denied, Endpoints},
+    Cause, Finding, Flow, GITHUB_CALLBACK, Proven, ProviderError, ProviderSetupError,
+    RenewedTokens,
+    application::{Application, Denied, Endpoints},
     below,
-    client::{self, Client},
+    client::{Client, Response, without_query},
     examine,
+    json::Object,
+    web_picture,
 };
 
 const PAGE: usize = 100;
-/// Who is in more than a thousand organizations is asked for the first thousand.
-const MOST_PAGES: usize = 10;
+/// Of a list of more than a thousand items the first thousand are read.
+const MAX_PAGES: usize = 10;
 
 /// GitHub, or an enterprise server.
 pub struct GitHub {
@@ -42,7 +42,7 @@ pub struct GitHub {
 /// Whom the operator lets in.
 enum Allowed {
     Everyone,
-    /// Members of these, named in lower case; and if there are teams, of one of those too.
+    /// Members of these organizations, named in lower case; and if there are teams, of one of those too.
     Members {
         organizations: BTreeSet<String>,
         teams: Vec<GithubTeam>,
@@ -59,6 +59,7 @@ struct Account {
 
 #[derive(Deserialize)]
 struct Membership {
+    #[serde(default)]
     state: String,
     organization: Option<Organization>,
 }
@@ -70,9 +71,11 @@ struct Organization {
 
 #[derive(Deserialize)]
 struct Email {
-    #[serde(rename = "email")]
+    #[serde(rename = "email", default)]
     address: String,
+    #[serde(default)]
     primary: bool,
+    #[serde(default)]
     verified: bool,
 }
 
@@ -91,7 +94,7 @@ impl GitHub {
         let no_url = |option| move |source| ProviderSetupError::Url { option, source };
         let application = Application::new(id, secret, below(access_url, GITHUB_CALLBACK))
             .map_err(no_url("access_url"))?;
-        let endpoints = Endpoints::of_github(&config.github_url).map_err(no_url("github_url"))?;
+        let endpoints = endpoints(&config.github_url).map_err(no_url("github_url"))?;
         Url::parse(config.github_api_url.as_str()).map_err(no_url("github_api_url"))?;
         Ok(Some(Self {
             // Without a slash at its end, whether it was given one or not: identities outlive such changes.
@@ -108,9 +111,9 @@ impl GitHub {
     /// See [`super::Provider::authorize_url`].
     #[must_use]
     pub fn authorize_url(&self, flow: &Flow) -> String {
-        let scopes = self.allowed.scopes().iter().copied();
+        let extra = [("access_type", "offline")];
         self.application
-            .authorize_url(&self.endpoints, flow, scopes, false, true)
+            .authorize_url(&self.endpoints, flow, self.allowed.scopes(), extra)
     }
 
     /// See [`super::Provider::finish`].
@@ -118,17 +121,15 @@ impl GitHub {
     /// # Errors
     /// See [`ProviderError`].
     pub async fn finish(&self, code: &str, flow: &Flow) -> Result<Proven, ProviderError> {
-        let answer = self
+        let response = self
             .application
-            .trade(&self.endpoints, &self.client, code, flow)
+            .exchange(&self.endpoints, &self.client, code, flow)
             .await
-            .map_err(|denied| ProviderError::Exchange(denied.trouble()))?;
-        let tokens = application::tokens(&answer);
-        let token = &tokens.access_token;
-        let account: Account = self.get(token, "/user").await?;
+            .map_err(|denied| ProviderError::Exchange(denied.cause()))?;
+        let token = &response.access_token;
+        let account: Account = decoded(&self.get(token, "/user").await?)?;
         self.check_member(token, &account.login).await?;
         let email = self.verified_email(token).await?;
-        let avatar_url = account.avatar_url.unwrap_or_default();
         Ok(Proven {
             identity: Identity {
                 issuer: self.issuer.clone(),
@@ -138,11 +139,9 @@ impl GitHub {
             // Logins of managed users end in _company.
             username: account.login.replace('_', "-"),
             name: DisplayName::truncated(&account.name.unwrap_or_default()),
-            avatar_url: AvatarUrl::parse(&avatar_url)
-                .map(AvatarUrl::into_string)
-                .unwrap_or_default(),
-            expires_at: application::expires_at(&answer, self.clock.as_ref()),
-            tokens,
+            avatar_url: web_picture(&account.avatar_url.unwrap_or_default()),
+            expires_at: response.expires_at(self.clock.as_ref()),
+            tokens: response.tokens(),
         })
     }
 
@@ -175,10 +174,10 @@ impl GitHub {
                 ));
                 findings.push(Finding::new("github clock", clock));
             }
-            Err(trouble) => findings.push(Finding::new("github api", Err(trouble))),
+            Err(error) => findings.push(Finding::new("github api", Err(error))),
         }
         let start = self.authorize_url(&Flow::generate(Ids));
-        let redirect = examine::redirect(client, application, &start).await;
+        let redirect = examine::redirect(client, application, &start, false).await;
         findings.push(Finding::new("github redirect address", redirect));
         let credentials = examine::credentials(client, application, &self.endpoints).await;
         findings.push(Finding::new("github client", credentials));
@@ -211,24 +210,15 @@ impl GitHub {
         Err(ProviderError::NotInTeam)
     }
 
-    /// The organizations, in lower case, that somebody is a member of and not only invited to.
+    /// The organizations, in lower case, that a user is an active member of and not only invited to.
     async fn active_memberships(&self, token: &str) -> Result<BTreeSet<String>, ProviderError> {
-        let mut of = BTreeSet::new();
-        for page in 1..=MOST_PAGES {
-            let path = format!("/user/memberships/orgs?state=active&per_page={PAGE}&page={page}");
-            let memberships: Vec<Membership> = self.get(token, &path).await?;
-            let is_last = memberships.len() < PAGE;
-            let active = memberships.into_iter().filter(Membership::is_active);
-            of.extend(
-                active
-                    .filter_map(|membership| membership.organization)
-                    .map(|organization| organization.login.to_lowercase()),
-            );
-            if is_last {
-                break;
-            }
-        }
-        Ok(of)
+        let path = "/user/memberships/orgs?state=active";
+        let memberships: Vec<Membership> = self.list(token, path, |_| false).await?;
+        let active = memberships.into_iter().filter(Membership::is_active);
+        Ok(active
+            .filter_map(|membership| membership.organization)
+            .map(|organization| organization.login.to_lowercase())
+            .collect())
     }
 
     async fn is_in_team(
@@ -243,45 +233,179 @@ impl GitHub {
             segment(&team.team),
             segment(login)
         );
-        let answer = self.ask(token, &path).await?;
-        match answer.status() {
-            // A team that is not there, or that we may not see.
-            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(false),
-            _ => Ok(understood::<Membership>(&answer)?.is_active()),
+        let response = self.ask(token, &self.url(&path)?).await?;
+        // No such team, none that may be seen, or not a member of it.
+        if response.status == StatusCode::NOT_FOUND {
+            return Ok(false);
         }
+        check(&response)?;
+        Ok(decoded::<Membership>(&response)?.is_active())
     }
 
     async fn verified_email(&self, token: &str) -> Result<EmailAddress, ProviderError> {
-        let path = format!("/user/emails?per_page={PAGE}");
-        let emails: Vec<Email> = self.get(token, &path).await?;
+        let is_the_one = |email: &Email| email.primary && email.verified;
+        let emails = self.list(token, "/user/emails", is_the_one).await?;
         emails
             .iter()
-            .find(|email| email.primary && email.verified)
+            .find(|email| is_the_one(email))
             .and_then(|email| EmailAddress::parse(&email.address).ok())
             .ok_or(ProviderError::NoVerifiedEmail)
     }
 
-    async fn get<T: DeserializeOwned>(&self, token: &str, path: &str) -> Result<T, ProviderError> {
-        understood(&self.ask(token, path).await?)
+    /// A list, page by page, until an item is enough.
+    async fn list<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        path: &str,
+        is_enough: impl Fn(&T) -> bool,
+    ) -> Result<Vec<T>, ProviderError> {
+        let mut url = self.url(path)?;
+        let first_page = format!("per_page={PAGE}");
+        let query = url
+            .query()
+            .map_or_else(|| first_page.clone(), |it| format!("{it}&{first_page}"));
+        url.set_query(Some(&query));
+        let mut items = Vec::new();
+        for page in 1..=MAX_PAGES {
+            let response = self.ask(token, &url).await?;
+            check(&response)?;
+            let of_page: Vec<T> = decoded(&response)?;
+            let is_full = of_page.len() >= PAGE;
+            let is_done = of_page.iter().any(&is_enough);
+            items.extend(of_page);
+            if is_done {
+                break;
+            }
+            url = match next_page(&response)? {
+                Some(next) => next,
+                // A proxy may have dropped the header.
+                None if is_full && response.header("link").is_none() => {
+                    let mut next = url;
+                    next.set_query(Some(&format!("{query}&page={}", page + 1)));
+                    next
+                }
+                None => break,
+            };
+        }
+        Ok(items)
     }
 
-    async fn ask(&self, token: &str, path: &str) -> Result<HttpResponse, ProviderError> {
-        let request = client::get(&self.api.join(path), Some(token));
-        let answer = match request {
-            Ok(request) => self.client.send(request).await,
-            Err(trouble) => Err(trouble),
-        };
-        answer.map_err(ProviderError::Person)
+    async fn get(&self, token: &str, path: &str) -> Result<Response, ProviderError> {
+        let response = self.ask(token, &self.url(path)?).await?;
+        check(&response)?;
+        Ok(response)
+    }
+
+    fn url(&self, path: &str) -> Result<Url, ProviderError> {
+        Url::parse(&self.api.join(path)).map_err(|error| ProviderError::Person(Cause::new(error)))
+    }
+
+    async fn ask(&self, token: &str, url: &Url) -> Result<Response, ProviderError> {
+        let response = self.client.get_with_token(url, token).await;
+        response.map_err(|cause| {
+            ProviderError::Person(Cause::new(format_args!(
+                "GET {}: {cause}",
+                without_query(url)
+            )))
+        })
     }
 }
 
-fn understood<T: DeserializeOwned>(answer: &HttpResponse) -> Result<T, ProviderError> {
-    client::understood(answer).map_err(ProviderError::Person)
+/// The next page of a list, which is at the same origin: the token goes there.
+fn next_page(response: &Response) -> Result<Option<Url>, ProviderError> {
+    let Some(link) = response.header("link").and_then(next_link) else {
+        return Ok(None);
+    };
+    match response.url.join(link) {
+        Ok(next) if next.origin() == response.url.origin() => Ok(Some(next)),
+        _ => Err(ProviderError::Person(Cause::new(format_args!(
+            "the next page of {} is at another address, to which the token is not sent",
+            without_query(&response.url)
+        )))),
+    }
 }
 
-/// Something to stand between two slashes, and not to go beyond them.
+/// The target of `rel="next"` in a Link header (RFC 8288).
+fn next_link(header: &str) -> Option<&str> {
+    header.split('<').skip(1).find_map(|link| {
+        let (target, parameters) = link.split_once('>')?;
+        let is_next = parameters.split([';', ',']).any(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or_default();
+            name.trim().eq_ignore_ascii_case("rel")
+                && value
+                    .trim()
+                    .trim_matches('"')
+                    .split_ascii_whitespace()
+                    .any(|relation| relation.eq_ignore_ascii_case("next"))
+        });
+        is_next.then_some(target)
+    })
+}
+
+/// What a status other than 200 means for the person who signs in. GitHub's own message goes to the log.
+fn check(response: &Response) -> Result<(), ProviderError> {
+    if response.status == StatusCode::OK {
+        return Ok(());
+    }
+    let message = Object::parse(&response.body)
+        .and_then(|body| body.text("message"))
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    let cause = Cause::new(format_args!(
+        "GET {} answers with status {}: {message:?}",
+        without_query(&response.url),
+        response.status.as_u16()
+    ));
+    let message = message.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    let has_no_requests_left = response.header("x-ratelimit-remaining") == Some("0")
+        || response.header("retry-after").is_some()
+        || says(&["rate limit", "abuse detection"]);
+    let reason = match response.status.as_u16() {
+        429 => return Err(ProviderError::GitHubRateLimit(cause)),
+        403 if has_no_requests_left => return Err(ProviderError::GitHubRateLimit(cause)),
+        403 if response.header("x-github-sso").is_some() || says(&["saml"]) => {
+            "Your GitHub organization wants its single sign-on first. Sign in to it at GitHub, authorize this application there, and try again."
+        }
+        403 if says(&["oauth app access restrictions", "third-party"]) => {
+            "Your GitHub organization has not approved this application. Ask an owner of the organization to approve it."
+        }
+        403 if says(&["ip allow list"]) => {
+            "Your GitHub organization does not accept requests from the address of this service. Ask an owner of the organization to allow it."
+        }
+        403 | 404 => {
+            "GitHub does not show this application what the sign-in needs. Ask an administrator to compare its permissions."
+        }
+        500.. => {
+            return Err(ProviderError::Unavailable {
+                what: "what GitHub knows of the account",
+                source: cause,
+            });
+        }
+        _ => return Err(ProviderError::Person(cause)),
+    };
+    Err(ProviderError::GitHubForbids {
+        reason,
+        source: cause,
+    })
+}
+
+/// What the parser says could quote a secret: where it failed is enough.
+fn decoded<T: DeserializeOwned>(response: &Response) -> Result<T, ProviderError> {
+    serde_json::from_slice(&response.body).map_err(|error| {
+        ProviderError::Person(Cause::new(format_args!(
+            "GET {} is not the JSON that it should be (line {}, column {})",
+            without_query(&response.url),
+            error.line(),
+            error.column()
+        )))
+    })
+}
+
+/// A name as one segment of a path, which it cannot leave.
 fn segment(name: &str) -> String {
-    url::form_urlencoded::byte_serialize(name.as_bytes()).collect()
+    form_urlencoded::byte_serialize(name.as_bytes()).collect()
 }
 
 impl Membership {
@@ -302,7 +426,7 @@ impl Allowed {
         }
     }
 
-    /// What has to be asked for, so that it can be seen.
+    /// The scopes that show what has to be known.
     const fn scopes(&self) -> &'static [&'static str] {
         match self {
             Self::Everyone => &["read:user", "user:email"],
@@ -311,14 +435,12 @@ impl Allowed {
     }
 }
 
-impl Endpoints {
-    fn of_github(github: &ProviderUrl) -> Result<Self, url::ParseError> {
-        Ok(Self {
-            authorize: AuthUrl::new(github.join("/login/oauth/authorize"))?,
-            token: TokenUrl::new(github.join("/login/oauth/access_token"))?,
-            auth_type: AuthType::RequestBody,
-        })
-    }
+fn endpoints(github: &ProviderUrl) -> Result<Endpoints, url::ParseError> {
+    Ok(Endpoints {
+        authorize: Url::parse(&github.join("/login/oauth/authorize"))?,
+        token: Url::parse(&github.join("/login/oauth/access_token"))?,
+        secret_in_form: true,
+    })
 }
 
 #[cfg(test)]
@@ -392,5 +514,111 @@ mod tests {
         assert_eq!(segment("core-team"), "core-team");
         assert_eq!(segment("../../user"), "..%2F..%2Fuser");
         assert_eq!(segment("a?b#c"), "a%3Fb%23c");
+    }
+
+    #[test]
+    fn the_next_page_is_the_one_that_github_names() {
+        let next = "https://api.github.com/user/emails?per_page=100&page=2";
+        for (header, expected) in [
+            (format!("<{next}>; rel=\"next\""), Some(next)),
+            (
+                format!("<https://x/1>; rel=\"prev\", <{next}>; rel=next"),
+                Some(next),
+            ),
+            (
+                format!("<{next}>; title=\"a,b\"; rel=\"last NEXT\""),
+                Some(next),
+            ),
+            (format!("<{next}>; rel=\"last\""), None),
+            (format!("{next}; rel=\"next\""), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(next_link(&header), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn what_github_refuses_has_a_reason_and_a_status() {
+        for (status, header, message, expected, words) in [
+            (
+                403,
+                None,
+                "Resource protected by organization SAML enforcement.",
+                403,
+                "single sign-on",
+            ),
+            (403, Some("x-github-sso"), "", 403, "single sign-on"),
+            (
+                403,
+                None,
+                "Although you appear to have the correct authorization credentials, the `acme` organization has enabled OAuth App access restrictions",
+                403,
+                "approve",
+            ),
+            (
+                403,
+                None,
+                "Although you appear to have the correct authorization credentials, the `acme` organization has an IP allow list enabled",
+                403,
+                "address of this service",
+            ),
+            (
+                403,
+                None,
+                "Resource not accessible by integration",
+                403,
+                "permissions",
+            ),
+            (404, None, "Not Found", 403, "permissions"),
+            (
+                403,
+                None,
+                "API rate limit exceeded for user ID 1.",
+                503,
+                "no more requests",
+            ),
+            (
+                403,
+                Some("retry-after"),
+                "You have exceeded a secondary limit.",
+                503,
+                "no more requests",
+            ),
+            (429, None, "Too many", 503, "no more requests"),
+            (502, None, "", 503, "cannot be used just now"),
+            (
+                401,
+                None,
+                "Bad credentials",
+                500,
+                "does not say who signed in",
+            ),
+        ] {
+            let mut response = Response {
+                url: "https://api.github.com/user/emails?per_page=100"
+                    .parse()
+                    .unwrap(),
+                status: StatusCode::from_u16(status).unwrap(),
+                headers: reqwest::header::HeaderMap::new(),
+                body: serde_json::json!({ "message": message })
+                    .to_string()
+                    .into_bytes(),
+            };
+            if let Some(name) = header {
+                response.headers.insert(name, "60".parse().unwrap());
+            }
+            let error = check(&response).unwrap_err();
+            assert_eq!(error.status(), expected, "{message}");
+            assert!(error.to_string().contains(words), "{error}");
+            let sentence = examine::sentence(&error);
+            for logged in [
+                "https://api.github.com/user/emails",
+                message,
+                &status.to_string(),
+            ] {
+                let logged = logged.replace('"', "");
+                assert!(sentence.replace('"', "").contains(&logged), "{sentence}");
+            }
+        }
     }
 }

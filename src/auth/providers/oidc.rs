@@ -1,52 +1,60 @@
-//! Any OpenID Connect provider.
+//! Any OpenID Connect provider: the code flow, with the ID token and the userinfo endpoint as sources of claims.
 //!
-//! Discovery, keys and signatures are those of `openidconnect`. Claims are read here: that library refuses a whole
-//! token for one claim of an unexpected type, where we owe an answer for each; and it leaves `azp` and `nbf` to us.
+//! Documents, tokens and claims are read here and not by a library, because much of what providers send is not quite what
+//! the standards say: what is not used must not matter, what is used is read leniently, and only what decides who signs in
+//! is read strictly. Signatures are verified by `ring` and the RustCrypto curves.
 
 mod claims;
 mod discovery;
 mod id_token;
+mod userinfo;
 
 use std::{sync::Arc, time::Duration};
 
-use openidconnect::core::CoreJsonWebKeySet;
+use reqwest::Url;
 use rollcall_events::{clock::Clock, ids::Ids, user::Identity};
-use serde_json::{Map, Value};
 
-use crate::config::{AccessUrl, Config};
+use crate::config::{AccessUrl, AuthUrlParams, Config, Pkce};
 
 use super::{
-    Finding, Flow, OIDC_CALLBACK, Proven, ProviderError, ProviderSetupError, RenewedTokens,
-    Trouble,
-    application::{self, Application, Denied},
+    Cause, Finding, Flow, OIDC_CALLBACK, Proven, ProviderError, ProviderSetupError, RenewedTokens,
+    application::{Application, Denied},
     below,
     cached::Cached,
     client::Client,
     examine,
+    json::Object,
+    jwt::{Fault, KeySet, TokenError},
 };
 use claims::ClaimRules;
-use discovery::Discovered;
-use id_token::{Expected, Fault};
+use discovery::{Discovered, Remarks};
+use id_token::Expected;
+use userinfo::Userinfo;
 
-/// How long what a provider says of itself is believed, and its keys.
+pub use claims::is_same_address;
+
+/// How long the discovery document and the keys are kept.
 const KEEP: Duration = Duration::from_hours(1);
-/// How often its keys are asked for because none of them fits.
+/// How often the keys are asked for again because none of them fits.
 const REST: Duration = Duration::from_mins(1);
-
-/// What a provider says of somebody.
-type Claims = Map<String, Value>;
+/// Asks for a refresh token, where a provider heeds it.
+const ACCESS_TYPE: (&str, &str) = ("access_type", "offline");
 
 /// The OpenID Connect provider.
 pub struct Oidc {
     issuer: String,
     scopes: Vec<String>,
-    rules: ClaimRules,
+    auth_url_params: AuthUrlParams,
+    pkce: Pkce,
+    require_nonce: bool,
+    allow_http: bool,
     ignore_userinfo: bool,
+    rules: ClaimRules,
     application: Application,
     client: Client,
     clock: Arc<dyn Clock>,
     discovered: Cached<Discovered>,
-    keys: Cached<CoreJsonWebKeySet>,
+    keys: Cached<KeySet>,
 }
 
 impl Oidc {
@@ -74,8 +82,12 @@ impl Oidc {
         Ok(Some(Self {
             issuer: issuer.as_str().to_owned(),
             scopes: config.oidc_scopes.clone(),
-            rules: ClaimRules::new(config),
+            auth_url_params: config.oidc_auth_url_params.clone(),
+            pkce: config.oidc_pkce,
+            require_nonce: config.oidc_require_nonce,
+            allow_http: config.oidc_allow_http,
             ignore_userinfo: config.oidc_ignore_userinfo,
+            rules: ClaimRules::new(config),
             application,
             client: client.clone(),
             clock: Arc::clone(clock),
@@ -87,14 +99,26 @@ impl Oidc {
     /// See [`super::Provider::authorize_url`].
     ///
     /// # Errors
-    /// The discovery document cannot be had.
-    pub async fn authorize_url(&self, flow: &Flow) -> Result<String, ProviderError> {
+    /// The discovery document cannot be read.
+    pub async fn authorize_url(&self, flow: &mut Flow) -> Result<String, ProviderError> {
         let discovered = self.discovered().await?;
-        let scopes = self.scopes.iter().map(String::as_str);
-        let endpoints = &discovered.endpoints;
+        let with_challenge = match self.pkce {
+            Pkce::Auto => discovered.takes_challenges,
+            Pkce::Always => true,
+            Pkce::Never => false,
+        };
+        if !with_challenge {
+            flow.verifier = None;
+        }
+        let access_type = (!self.auth_url_params.contains(ACCESS_TYPE.0)).then_some(ACCESS_TYPE);
+        let nonce = ("nonce", flow.nonce.as_str());
+        let extra = [nonce]
+            .into_iter()
+            .chain(access_type)
+            .chain(self.auth_url_params.iter());
         Ok(self
             .application
-            .authorize_url(endpoints, flow, scopes, true, discovered.with_pkce))
+            .authorize_url(&discovered.endpoints, flow, &self.scopes, extra))
     }
 
     /// See [`super::Provider::finish`].
@@ -103,41 +127,48 @@ impl Oidc {
     /// See [`ProviderError`].
     pub async fn finish(&self, code: &str, flow: &Flow) -> Result<Proven, ProviderError> {
         let discovered = self.discovered().await?;
-        let answer = self
+        let response = self
             .application
-            .trade(&discovered.endpoints, &self.client, code, flow)
+            .exchange(&discovered.endpoints, &self.client, code, flow)
             .await
-            .map_err(|denied| ProviderError::Exchange(denied.trouble()))?;
-        let tokens = application::tokens(&answer);
-        let id_token = match &answer.extra_fields().id_token {
-            None | Some(Value::Null) => return Err(ProviderError::NoIdToken),
-            Some(Value::String(token)) => token,
-            Some(_) => return Err(ProviderError::IdToken(Trouble::new("it is no text"))),
+            .map_err(|denied| ProviderError::Exchange(denied.cause()))?;
+        let id_token = response.id_token.as_deref().ok_or_else(|| {
+            ProviderError::NoIdToken(Cause::new(
+                "the `id_token` of its token response is missing: is openid among oidc_scopes, and does the provider take it?",
+            ))
+        })?;
+        let access_token = &response.access_token;
+        let expected = Expected {
+            issuer: &self.issuer,
+            client_id: self.application.id(),
+            nonce: &flow.nonce,
+            // Without a nonce it is the verifier that ties the code to this sign-in.
+            allow_missing_nonce: !self.require_nonce && flow.verifier.is_some(),
+            access_token,
+            now: self.clock.now(),
         };
-        let access_token = &tokens.access_token;
-        let claims = self
-            .verified(&discovered, id_token, access_token, flow)
-            .await?;
+        let verify = |keys: &KeySet| id_token::verify(id_token, keys, &expected);
+        let claims = self.verified(&discovered, verify).await??;
         let subject = id_token::subject(&claims)?;
-        let claims = match &discovered.userinfo {
-            Some(url) if !self.ignore_userinfo => {
-                let userinfo = self.userinfo(url, access_token, &subject).await?;
-                self.rules.merge(claims, userinfo)
-            }
-            _ => claims,
+        let userinfo = match &discovered.userinfo {
+            None => None,
+            Some(url) => Some(
+                self.userinfo(&discovered, url, access_token, &subject)
+                    .await?,
+            ),
         };
-        let said = self.rules.read(&claims)?;
+        let profile = self.rules.read(&claims, userinfo.as_ref())?;
         Ok(Proven {
             identity: Identity {
                 issuer: self.issuer.clone(),
                 subject,
             },
-            email: said.email,
-            username: said.username,
-            name: said.name,
-            avatar_url: said.avatar_url,
-            expires_at: application::expires_at(&answer, self.clock.as_ref()),
-            tokens,
+            email: profile.email,
+            username: profile.username,
+            name: profile.name,
+            avatar_url: profile.avatar_url,
+            expires_at: response.expires_at(self.clock.as_ref()),
+            tokens: response.tokens(),
         })
     }
 
@@ -158,11 +189,11 @@ impl Oidc {
             .map_err(Denied::of_refresh)
     }
 
-    /// What can be seen of the provider before anybody signs in by it.
+    /// What can be seen of the provider before anybody signs in.
     pub async fn examine(&self) -> Vec<Finding> {
         let url = discovery::address(&self.issuer);
         let clock = examine::ask(&self.client, &url).await;
-        let clock = clock.and_then(|answer| examine::clock(&answer, self.clock.as_ref()));
+        let clock = clock.and_then(|response| examine::clock(&response, self.clock.as_ref()));
         let discovered = match self.discovered().await {
             Ok(discovered) => discovered,
             Err(error) => {
@@ -170,17 +201,16 @@ impl Oidc {
                 return vec![Finding::new("oidc discovery", verdict)];
             }
         };
-        let found = format!("{} says where everything is.", self.issuer);
         let (client, application) = (&self.client, &self.application);
         let endpoints = &discovered.endpoints;
-        let start = self.authorize_url(&Flow::generate(Ids)).await;
+        let start = self.authorize_url(&mut Flow::generate(Ids)).await;
         let redirect = match start {
-            Ok(url) => examine::redirect(client, application, &url).await,
+            Ok(url) => examine::redirect(client, application, &url, self.allow_http).await,
             Err(error) => Err(examine::sentence(&error)),
         };
         let credentials = examine::credentials(client, application, endpoints).await;
         vec![
-            Finding::new("oidc discovery", Ok(found)),
+            Finding::new("oidc discovery", self.verdict(&discovered.remarks)),
             Finding::new("oidc keys", self.examine_keys(&discovered).await),
             Finding::new("oidc clock", clock),
             Finding::new("oidc redirect address", redirect),
@@ -188,67 +218,96 @@ impl Oidc {
         ]
     }
 
+    fn verdict(&self, remarks: &Remarks) -> Result<String, String> {
+        if !remarks.obstacles.is_empty() {
+            return Err(format!(
+                "The provider says of itself that users cannot sign in here: {}.",
+                remarks.obstacles.join("; ")
+            ));
+        }
+        let mut verdict = format!("{} says where everything is.", self.issuer);
+        if let Some(target) = &remarks.redirected_to {
+            verdict += &format!(" It redirects to {target}.");
+        }
+        if remarks.has_bom {
+            verdict += " Its document begins with a byte order mark (BOM), which JSON does not allow; it is skipped.";
+        }
+        Ok(verdict)
+    }
+
     async fn examine_keys(&self, discovered: &Discovered) -> Result<String, String> {
-        let keys = discovery::keys(&self.client, &discovered.keys).await;
-        match keys.as_ref().map(id_token::usable) {
-            Ok(0) => Err(
-                "The provider publishes no key by which its tokens could be checked.".to_owned(),
-            ),
-            Ok(number) => Ok(format!("Of the provider's keys, {number} can be used.")),
-            Err(error) => Err(examine::sentence(error)),
+        let keys = discovery::keys(&self.client, &discovered.keys)
+            .await
+            .map_err(|error| examine::sentence(&error))?;
+        let unusable: Vec<String> = keys.unusable().iter().map(ToString::to_string).collect();
+        let others = if unusable.is_empty() {
+            String::new()
+        } else {
+            format!(" Of the others, {}.", unusable.join("; "))
+        };
+        match keys.usable() {
+            0 => Err(format!(
+                "The provider publishes no key by which its tokens could be checked.{others}"
+            )),
+            number => Ok(format!(
+                "Of the provider's keys, {number} can be used.{others}"
+            )),
         }
     }
 
     async fn discovered(&self) -> Result<Arc<Discovered>, ProviderError> {
+        let options = discovery::Options {
+            issuer: &self.issuer,
+            allow_http: self.allow_http,
+            ignore_userinfo: self.ignore_userinfo,
+        };
         self.discovered
-            .get(async || discovery::discover(&self.client, &self.issuer).await)
+            .get(async || discovery::discover(&self.client, options).await)
             .await
     }
 
-    /// The claims of an ID token that proves what it should. If no key fits, the provider may have new ones.
-    async fn verified(
+    /// What `verify` finds by the provider's keys. If none of them fits, the provider may have new ones.
+    async fn verified<T>(
         &self,
         discovered: &Discovered,
-        id_token: &str,
-        access_token: &str,
-        flow: &Flow,
-    ) -> Result<Claims, ProviderError> {
+        verify: impl Fn(&KeySet) -> Result<T, TokenError>,
+    ) -> Result<Result<T, TokenError>, ProviderError> {
         let ask = async || discovery::keys(&self.client, &discovered.keys).await;
-        let expected = Expected {
-            issuer: &self.issuer,
-            client_id: self.application.id(),
-            nonce: &flow.nonce,
-            access_token,
-            now: self.clock.now(),
-        };
         let keys = self.keys.get(ask).await?;
-        let verified = match id_token::verify(id_token, &keys, &expected) {
-            Err(Fault::NoKey) => match self.keys.renew(&keys, REST, ask).await {
-                Some(keys) => id_token::verify(id_token, keys?.as_ref(), &expected),
-                None => Err(Fault::NoKey),
-            },
-            verified => verified,
-        };
-        Ok(verified?)
+        match verify(&keys) {
+            Err(error) if error.fault == Fault::NoKey => {
+                match self.keys.renew(&keys, REST, ask).await {
+                    Some(keys) => Ok(verify(keys?.as_ref())),
+                    None => Ok(Err(error)),
+                }
+            }
+            verified => Ok(verified),
+        }
     }
 
-    /// What the provider says of who owns the access token: who must be who signed in.
+    /// The claims about the owner of the access token, who must be the user of the ID token.
     async fn userinfo(
         &self,
-        url: &str,
+        discovered: &Discovered,
+        url: &Url,
         access_token: &str,
         subject: &str,
-    ) -> Result<Claims, ProviderError> {
-        let userinfo: Claims = self
-            .client
-            .get_json(url, Some(access_token))
-            .await
-            .map_err(ProviderError::Person)?;
-        match userinfo.get("sub") {
-            Some(Value::String(of)) if of == subject => Ok(userinfo),
-            _ => Err(ProviderError::Person(Trouble::new(
-                "its userinfo is of somebody else than its ID token",
-            ))),
-        }
+    ) -> Result<Object, ProviderError> {
+        let bad = |cause: Cause| {
+            ProviderError::Person(Cause::new(format_args!("its userinfo endpoint: {cause}")))
+        };
+        let response = self.client.get_with_token(url, access_token).await;
+        let claims = match response.and_then(|it| userinfo::read(&it)).map_err(bad)? {
+            Userinfo::Claims(claims) => claims,
+            Userinfo::Signed(token) => {
+                let (issuer, client_id) = (&self.issuer, self.application.id());
+                let now = self.clock.now();
+                let verify = |keys: &KeySet| userinfo::verify(&token, keys, issuer, client_id, now);
+                let verified = self.verified(discovered, verify).await?;
+                verified.map_err(|error| bad(error.into()))?
+            }
+        };
+        userinfo::check_subject(&claims, subject).map_err(bad)?;
+        Ok(claims)
     }
 }

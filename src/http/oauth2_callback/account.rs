@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::flow::Conversion;
 use crate::{
     app::App,
-    auth::providers::{Proven, username},
+    auth::providers::{Proven, is_same_address, username},
     command_bus::{CommandError, Done},
     http::{answer::Refusal, request_context::RequestContext},
 };
@@ -104,8 +104,7 @@ async fn existing(
         return Ok(None);
     };
     may_sign_in(&user, by)?;
-    // Letters of other alphabets that are ours in lower case make no address the same.
-    let is_the_same = |known: &String| known.eq_ignore_ascii_case(proven.email.as_str());
+    let is_the_same = |known: &String| is_same_address(known, proven.email.as_str());
     if !user.row.email.as_ref().is_some_and(is_the_same) {
         return Err(linked_elsewhere(user.row.id));
     }

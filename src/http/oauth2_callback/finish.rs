@@ -169,18 +169,22 @@ async fn note(app: &App, context: &RequestContext, denial: &Denial) {
 /// The provider proves nothing, or somebody who is not wanted; or it does not answer, which is nobody's attempt.
 fn failure(error: &ProviderError) -> Failure {
     let reason = match error {
-        ProviderError::Unavailable { .. } => return Failure::Other(refusal(error)),
-        ProviderError::EmailNotVerified
-        | ProviderError::ForeignDomain
+        ProviderError::Unavailable { .. } | ProviderError::GitHubRateLimit(_) => {
+            return Failure::Other(refusal(error));
+        }
+        ProviderError::EmailNotVerified(_)
+        | ProviderError::ForeignDomain(_)
         | ProviderError::NoVerifiedEmail
         | ProviderError::NotInOrganization
-        | ProviderError::NotInTeam => RefusalReason::NotAllowed,
+        | ProviderError::NotInTeam
+        | ProviderError::GitHubForbids { .. } => RefusalReason::NotAllowed,
         ProviderError::Exchange(_)
         | ProviderError::Person(_)
         | ProviderError::RefreshRefused(_)
         | ProviderError::RefreshFailed(_)
-        | ProviderError::NoIdToken
+        | ProviderError::NoIdToken(_)
         | ProviderError::IdToken(_)
+        | ProviderError::IdTokenTooLong(_)
         | ProviderError::Claim { .. } => RefusalReason::NotProven,
     };
     Failure::Denied(Box::new(Denial {

@@ -34,7 +34,7 @@ pub async fn start(
     if let Some(conversion) = &conversion {
         secrets.state.clone_from(&conversion.state);
     }
-    let address = provider.authorize_url(&secrets).await;
+    let address = provider.authorize_url(&mut secrets).await;
     let address = address.map_err(|error| refusal(&error))?;
     let target = redirect::own_path(&parameters.text("redirect"));
     let asked = if parameters.text("redirect").is_empty() {
