@@ -8,6 +8,7 @@ use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex},
     thread,
 };
 
@@ -26,7 +27,10 @@ const KEY: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 /// A provider that answers what it was told to.
 struct FakeProvider {
     address: SocketAddr,
+    answers: Answers,
 }
+
+type Answers = Arc<Mutex<HashMap<String, (u16, Value)>>>;
 
 impl FakeProvider {
     /// One that is well, but for these answers.
@@ -60,12 +64,21 @@ impl FakeProvider {
         for (path, status, body) in changes {
             answers.insert((*path).to_owned(), (*status, body.clone()));
         }
+        let answers: Answers = Arc::new(Mutex::new(answers));
+        let known = Arc::clone(&answers);
         thread::spawn(move || {
             for stream in listener.incoming() {
+                let answers = known.lock().unwrap().clone();
                 answer(stream.unwrap(), &answers);
             }
         });
-        Self { address }
+        Self { address, answers }
+    }
+
+    /// From now on it answers this.
+    fn says(&self, path: &str, status: u16, body: Value) {
+        let mut answers = self.answers.lock().unwrap();
+        answers.insert(path.to_owned(), (status, body));
     }
 
     fn url(&self) -> String {
@@ -97,9 +110,17 @@ fn answer(mut stream: TcpStream, answers: &HashMap<String, (u16, Value)>) {
     let date = answers.get("date").map_or_else(String::new, |(_, date)| {
         format!("Date: {}\r\n", date.as_str().unwrap())
     });
-    let body = body.to_string();
+    let (body, location) = match body {
+        // The body of a redirect is where it leads.
+        Value::String(target) if status == 301 => {
+            (String::new(), format!("Location: {target}\r\n"))
+        }
+        // A text that is no JSON is sent as it stands.
+        Value::String(text) if text.starts_with('\u{FEFF}') => (text, String::new()),
+        body => (body.to_string(), String::new()),
+    };
     let head = format!(
-        "HTTP/1.1 {status} X\r\n{date}Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {status} X\r\n{date}{location}Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
     stream
@@ -341,4 +362,100 @@ fn what_is_wrong_with_github_is_told() {
         );
         found_wrong(&said, about, words);
     }
+}
+
+#[test]
+fn what_a_provider_says_of_itself_is_read_before_anybody_signs_in() {
+    let document = |provider: &FakeProvider, changes: &Value| {
+        let here = |path: &str| format!("{}{path}", provider.url());
+        let mut document = json!({
+            "issuer": here(""), "authorization_endpoint": here("/authorize"),
+            "token_endpoint": here("/token"), "jwks_uri": here("/keys"),
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            document[name] = value.clone();
+        }
+        document
+    };
+    let place = "/.well-known/openid-configuration";
+    for (changes, words) in [
+        (
+            json!({ "token_endpoint": null }),
+            "`token_endpoint` is missing",
+        ),
+        (json!({ "jwks_uri": 7 }), "`jwks_uri` is a number"),
+        (
+            json!({ "authorization_endpoint": "here" }),
+            "`authorization_endpoint` is not a URL",
+        ),
+        (
+            json!({ "id_token_signing_alg_values_supported": ["HS256"] }),
+            "HS256",
+        ),
+        (
+            json!({ "response_modes_supported": ["form_post"] }),
+            "form_post",
+        ),
+    ] {
+        let provider = FakeProvider::new(&[]);
+        provider.says(place, 200, document(&provider, &changes));
+        let said = of_oidc(&provider.url(), "https://rollcall.example.com");
+        found_wrong(&said, "oidc discovery", words);
+    }
+    for (target, words) in [
+        (
+            "https://elsewhere.example/x?secret=1",
+            "it redirects to https://elsewhere.example/x, ",
+        ),
+        (place, "it redirects more than"),
+    ] {
+        let provider = FakeProvider::new(&[(place, 301, json!(target))]);
+        let said = of_oidc(&provider.url(), "https://rollcall.example.com");
+        found_wrong(&said, "oidc discovery", words);
+        assert!(!said.out.contains("secret=1"), "{said:?}");
+    }
+    let provider = FakeProvider::new(&[(place, 301, json!("/moved"))]);
+    let moved = format!(
+        "\u{FEFF}{}",
+        document(&provider, &json!({ "userinfo_endpoint": "" }))
+    );
+    provider.says("/moved", 200, json!(moved));
+    let said = of_oidc(&provider.url(), "https://rollcall.example.com");
+    assert_eq!(said.status, Some(0), "{said:?}");
+    for words in [
+        format!("redirects to {}/moved", provider.url()),
+        "byte order mark".to_owned(),
+    ] {
+        assert!(said.out.contains(&words), "{said:#?}");
+    }
+}
+
+#[test]
+fn only_keys_that_can_be_used_are_counted() {
+    let good = json!({ "kty": "OKP", "crv": "Ed25519", "x": KEY, "kid": "a" });
+    let padded =
+        json!({ "kty": "OKP", "crv": "Ed25519", "x": format!("{}=\n", KEY.replace('_', "/")) });
+    let weak = json!({ "kty": "RSA", "n": "8".repeat(171), "e": "AQAB", "kid": "weak" });
+    let provider = FakeProvider::new(&[(
+        "/keys",
+        200,
+        json!({ "keys": [weak.clone(), good, null, padded] }),
+    )]);
+    let said = of_oidc(&provider.url(), "https://rollcall.example.com");
+    assert_eq!(said.status, Some(0), "{said:?}");
+    let line = said
+        .out
+        .lines()
+        .find(|line| line.contains("oidc keys"))
+        .unwrap();
+    for words in [
+        "2 can be used",
+        "\"weak\" is an RSA key of 1024 bits",
+        "number 3",
+    ] {
+        assert!(line.contains(words), "{line}");
+    }
+    let provider = FakeProvider::new(&[("/keys", 200, json!({ "keys": [weak] }))]);
+    let said = of_oidc(&provider.url(), "https://rollcall.example.com");
+    found_wrong(&said, "oidc keys", "1024 bits");
 }

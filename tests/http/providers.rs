@@ -8,5 +8,9 @@ mod converting;
 mod github;
 #[path = "providers/hostile.rs"]
 mod hostile;
+#[path = "providers/odd_answers.rs"]
+mod odd_answers;
+#[path = "providers/options.rs"]
+mod options;
 #[path = "providers/provider.rs"]
 mod provider;

@@ -2,10 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
+use std::collections::BTreeMap;
+
 use axum::{
     Router,
-    extract::State,
+    extract::{Request, State},
     http::StatusCode,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use rollcall::config::{Config, Secret};
@@ -27,6 +31,12 @@ struct Says {
     emails: Value,
     memberships: Value,
     membership_of_team: Value,
+    /// Pages of the addresses, of which each but the last names the next one.
+    pages_of_emails: Vec<Value>,
+    /// Where the next page is said to be, in place of here.
+    next_page_at: Option<String>,
+    /// Refuses a path, with this status, header and message.
+    refuses: BTreeMap<&'static str, (u16, Option<&'static str>, &'static str)>,
 }
 
 impl Default for Says {
@@ -36,6 +46,9 @@ impl Default for Says {
             emails: json!([{ "email": "mona@example.com", "primary": true, "verified": true }]),
             memberships: json!([{ "state": "active", "organization": { "login": "Example" } }]),
             membership_of_team: json!({ "state": "active" }),
+            pages_of_emails: Vec::new(),
+            next_page_at: None,
+            refuses: BTreeMap::new(),
         }
     }
 }
@@ -61,12 +74,7 @@ impl GitHub {
                         Json(says.lock().unwrap().user.clone())
                     }),
                 )
-                .route(
-                    "/user/emails",
-                    get(|State(says): State<Spoken>| async move {
-                        Json(says.lock().unwrap().emails.clone())
-                    }),
-                )
+                .route("/user/emails", get(emails))
                 .route(
                     "/user/memberships/orgs",
                     get(|State(says): State<Spoken>| async move {
@@ -86,6 +94,7 @@ impl GitHub {
                         (status, Json(membership))
                     }),
                 )
+                .layer(middleware::from_fn_with_state(Arc::clone(&says), refuse))
                 .with_state(Arc::clone(&says));
         tokio::spawn(axum::serve(listener, router).into_future());
         let app = TestApp::start_with(|config| {
@@ -127,6 +136,46 @@ impl GitHub {
     fn says(&self, change: impl FnOnce(&mut Says)) {
         change(&mut self.says.lock().unwrap());
     }
+}
+
+async fn refuse(State(says): State<Spoken>, request: Request, next: Next) -> Response {
+    let refusal = says
+        .lock()
+        .unwrap()
+        .refuses
+        .get(request.uri().path())
+        .copied();
+    let Some((status, header, message)) = refusal else {
+        return next.run(request).await;
+    };
+    let status = StatusCode::from_u16(status).unwrap();
+    let mut response = (status, Json(json!({ "message": message }))).into_response();
+    if let Some(name) = header {
+        response.headers_mut().insert(name, "0".parse().unwrap());
+    }
+    response
+}
+
+async fn emails(State(says): State<Spoken>, request: Request) -> Response {
+    let says = says.lock().unwrap().clone();
+    if says.pages_of_emails.is_empty() {
+        return Json(says.emails).into_response();
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let pairs: BTreeMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).collect();
+    assert_eq!(pairs["per_page"], "100");
+    let page: usize = pairs.get("page").map_or(1, |page| page.parse().unwrap());
+    let mut response = Json(says.pages_of_emails[page - 1].clone()).into_response();
+    if page < says.pages_of_emails.len() {
+        let here = "/user/emails".to_owned();
+        let place = says.next_page_at.unwrap_or(here);
+        let link = format!(
+            "<{place}?per_page=100&page={}>; rel=\"next\", <{place}>; rel=\"last\"",
+            page + 1
+        );
+        response.headers_mut().insert("link", link.parse().unwrap());
+    }
+    response
 }
 
 async fn token() -> Json {
@@ -216,4 +265,124 @@ async fn anybody_comes_in_where_everybody_may() {
     .await;
     github.says(|says| says.memberships = json!([]));
     assert_eq!(github.sign_in().await.status, 307);
+}
+
+#[tokio::test]
+async fn an_address_on_a_later_page_is_found() {
+    let github = GitHub::start(|_| {}).await;
+    let other = json!([{ "email": "old@example.com", "primary": false, "verified": true }]);
+    let primary = json!([{ "email": "mona@example.com", "primary": true, "verified": true, "visibility": null }]);
+    github.says(|says| says.pages_of_emails = vec![other.clone(), other.clone(), primary]);
+    assert_eq!(github.sign_in().await.status, 307);
+    // Pages have an end, and the token goes to GitHub alone.
+    github.says(|says| says.pages_of_emails = vec![other.clone(); 50]);
+    assert_refused(&github.sign_in().await, 400, "e-mail address");
+    github.says(|says| says.next_page_at = Some("https://evil.example/user/emails".to_owned()));
+    assert_refused(&github.sign_in().await, 500, "");
+}
+
+#[tokio::test]
+async fn pages_are_followed_where_a_proxy_drops_the_header_that_names_them() {
+    let github = GitHub::start(|_| {}).await;
+    let member = |name: &str| json!({ "state": "active", "organization": { "login": name } });
+    let full: Vec<Value> = (0..100)
+        .map(|number| member(&format!("other-{number}")))
+        .collect();
+    github.says(|says| says.memberships = json!(full));
+    // The same page again and again: not a member, after so many pages.
+    assert_refused(&github.sign_in().await, 401, "");
+}
+
+#[tokio::test]
+async fn what_github_refuses_has_a_reason_for_the_person() {
+    let github = GitHub::start(|config| {
+        config.github_allowed_teams = vec!["example/core".parse().unwrap()];
+    })
+    .await;
+    let team = "/orgs/example/teams/core/memberships/mona_lisa";
+    for (path, status, header, message, expected, words) in [
+        ("/user/emails", 404, None, "Not Found", 403, "permissions"),
+        (
+            "/user/emails",
+            403,
+            None,
+            "Resource not accessible by integration",
+            403,
+            "permissions",
+        ),
+        (
+            "/user/memberships/orgs",
+            403,
+            None,
+            "Resource protected by organization SAML enforcement.",
+            403,
+            "single sign-on",
+        ),
+        (
+            "/user/memberships/orgs",
+            403,
+            None,
+            "the `example` organization has enabled OAuth App access restrictions",
+            403,
+            "approve",
+        ),
+        (
+            team,
+            403,
+            Some("x-ratelimit-remaining"),
+            "API rate limit exceeded",
+            503,
+            "Try again",
+        ),
+        (team, 403, Some("x-github-sso"), "", 403, "single sign-on"),
+        (
+            "/user",
+            429,
+            Some("retry-after"),
+            "Too many requests",
+            503,
+            "Try again",
+        ),
+        ("/user", 503, None, "", 503, "just now"),
+        ("/user", 401, None, "Bad credentials", 500, ""),
+        // Not to be a member is another thing than not to be shown it.
+        (team, 404, None, "Not Found", 401, "no team"),
+    ] {
+        github.says(|says| says.refuses = [(path, (status, header, message))].into());
+        let answer = github.sign_in().await;
+        assert_refused(&answer, expected, words);
+        assert_eq!(session(&answer), None);
+        assert!(
+            message.is_empty() || !answer.text.contains(message),
+            "{answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_login_becomes_the_nearest_username() {
+    let github = GitHub::start(|_| {}).await;
+    let long = "a".repeat(39);
+    for (id, (login, expected)) in [
+        ("Chagui-", "Chagui"),
+        (long.as_str(), &long[..32]),
+        ("mona_acme", "mona-acme"),
+        ("1984--x", "1984-x"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        github.says(|says| {
+            says.user = json!({ "id": id, "login": login, "name": null });
+            says.emails = json!([{ "email": format!("u{id}@example.com"), "primary": true, "verified": true }]);
+        });
+        let answer = github.sign_in().await;
+        assert_eq!(answer.status, 307, "{login}: {answer:?}");
+        let me = github
+            .app
+            .with_token(session(&answer).unwrap())
+            .get(ME)
+            .await;
+        assert_eq!(me.json["username"], expected, "{login}");
+    }
 }

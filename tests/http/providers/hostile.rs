@@ -80,7 +80,7 @@ async fn what_is_no_email_address_that_the_provider_vouches_for_is_none() {
     for email in [
         json!(7),
         json!(null),
-        json!(["robin@example.com"]),
+        json!(["robin@example.com", "ada@example.com"]),
         json!({}),
         json!("robin"),
     ] {

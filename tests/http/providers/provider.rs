@@ -8,8 +8,9 @@ use std::{
 use axum::{
     Router,
     body::Bytes,
-    extract::State,
+    extract::{Request, State},
     http::{Method, StatusCode},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -50,6 +51,28 @@ pub struct Says {
     /// Answers with this instead of tokens.
     pub token_answer: Option<Value>,
     pub jwks_hangs: bool,
+    /// Over the discovery document; `(absent)` takes a field away.
+    pub discovery: Value,
+    /// Published beside its own key.
+    pub more_keys: Vec<Value>,
+    /// Members of the ID token's payload, written behind the others as they stand.
+    pub raw_claims: String,
+    /// Over the members of the token response.
+    pub token_changes: Value,
+    /// Signs ID tokens honestly, however it signs userinfo.
+    pub token_signed_honestly: bool,
+    /// Signs these claims as its userinfo.
+    pub signed_userinfo: Option<Value>,
+    /// Whole responses, by their path.
+    pub raw: BTreeMap<String, Raw>,
+}
+
+/// A response: its status, its headers, its body.
+#[derive(Clone, Default)]
+pub struct Raw {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
 }
 
 /// How it signs.
@@ -75,6 +98,13 @@ impl Default for Says {
             token_status: 200,
             token_answer: None,
             jwks_hangs: false,
+            discovery: json!({}),
+            more_keys: Vec::new(),
+            raw_claims: String::new(),
+            token_changes: json!({}),
+            token_signed_honestly: false,
+            signed_userinfo: None,
+            raw: BTreeMap::new(),
         }
     }
 }
@@ -89,6 +119,8 @@ struct Inner {
     issuer: String,
     says: Mutex<Says>,
     nonce: Mutex<String>,
+    /// The last form that the token endpoint was given.
+    token_form: Mutex<String>,
     now: Box<dyn Fn() -> i64 + Send + Sync>,
 }
 
@@ -119,6 +151,7 @@ impl Provider {
             issuer,
             says: Mutex::default(),
             nonce: Mutex::default(),
+            token_form: Mutex::default(),
             now: Box::new(move || clock.now().timestamp()),
         });
         let router = Router::new()
@@ -126,6 +159,8 @@ impl Provider {
             .route("/keys", get(keys))
             .route("/token", post(token))
             .route("/userinfo", get(userinfo))
+            .fallback(async || StatusCode::NOT_FOUND)
+            .layer(middleware::from_fn_with_state(Arc::clone(&inner), raw))
             .with_state(Arc::clone(&inner));
         tokio::spawn(axum::serve(listener, router).into_future());
         Self { app, inner }
@@ -134,6 +169,23 @@ impl Provider {
     /// From now on the provider says this.
     pub fn says(&self, says: Says) {
         *self.inner.says.lock().unwrap() = says;
+    }
+
+    pub fn issuer(&self) -> &str {
+        &self.inner.issuer
+    }
+
+    /// The last form that the token endpoint was given.
+    pub fn token_form(&self) -> BTreeMap<String, String> {
+        let form = self.inner.token_form.lock().unwrap();
+        url::form_urlencoded::parse(form.as_bytes())
+            .into_owned()
+            .collect()
+    }
+
+    /// The discovery document.
+    pub fn document(&self) -> Value {
+        self.inner.document(&self.inner.says.lock().unwrap())
     }
 
     /// Claims over those of somebody called Robin.
@@ -182,13 +234,19 @@ impl Provider {
 impl Browser {
     /// Is sent to the provider; the state of the flow.
     pub async fn start(&mut self, provider: &Provider, redirect: &str) -> String {
+        let query = self.begin(provider, redirect).await;
+        assert_eq!(query["code_challenge_method"], "S256");
+        query["state"].clone()
+    }
+
+    /// Is sent to the provider; the parameters with which it is.
+    pub async fn begin(&mut self, provider: &Provider, redirect: &str) -> BTreeMap<String, String> {
         let answer = self.get(&format!("{CALLBACK}?redirect={redirect}")).await;
         assert_eq!(answer.status, 307, "{answer:?}");
         let location = url::Url::parse(answer.header("location")).unwrap();
         assert!(location.as_str().starts_with(&provider.inner.issuer));
         let query: BTreeMap<_, _> = location.query_pairs().into_owned().collect();
         assert_eq!(query["response_type"], "code");
-        assert_eq!(query["code_challenge_method"], "S256");
         assert_eq!(
             query["redirect_uri"],
             format!("https://rollcall.example.com{CALLBACK}")
@@ -199,7 +257,7 @@ impl Browser {
             .lock()
             .unwrap()
             .clone_from(&query["nonce"]);
-        query["state"].clone()
+        query
     }
 
     /// Comes back from the provider.
@@ -251,19 +309,27 @@ pub fn session(answer: &Answer) -> Option<&str> {
     crate::given::cookie_set(answer, "coder_session_token").filter(|token| !token.is_empty())
 }
 
+async fn raw(State(inner): State<Arc<Inner>>, request: Request, next: Next) -> Response {
+    let raw = inner
+        .says
+        .lock()
+        .unwrap()
+        .raw
+        .get(request.uri().path())
+        .cloned();
+    let Some(raw) = raw else {
+        return next.run(request).await;
+    };
+    let mut response = Response::builder().status(raw.status);
+    for (name, value) in &raw.headers {
+        response = response.header(*name, value);
+    }
+    response.body(raw.body.into()).unwrap()
+}
+
 async fn discovery(State(inner): State<Arc<Inner>>) -> Json {
-    let issuer = &inner.issuer;
-    Json(json!({
-        "issuer": issuer,
-        "authorization_endpoint": format!("{issuer}/authorize"),
-        "token_endpoint": format!("{issuer}/token"),
-        "jwks_uri": format!("{issuer}/keys"),
-        "userinfo_endpoint": format!("{issuer}/userinfo"),
-        "response_types_supported": ["code"],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["ES256", "HS256", "none"],
-        "code_challenge_methods_supported": ["S256"],
-    }))
+    let says = inner.says.lock().unwrap().clone();
+    Json(inner.document(&says))
 }
 
 async fn keys(State(inner): State<Arc<Inner>>) -> Response {
@@ -275,29 +341,54 @@ async fn keys(State(inner): State<Arc<Inner>>) -> Response {
     if says.sign == Sign::WithANewKey {
         keys = vec![public(3)];
     }
+    keys.extend(says.more_keys);
     Json(json!({ "keys": keys })).into_response()
 }
 
-async fn token(State(inner): State<Arc<Inner>>, _: Bytes) -> Response {
+async fn token(State(inner): State<Arc<Inner>>, form: Bytes) -> Response {
+    *inner.token_form.lock().unwrap() = String::from_utf8(form.to_vec()).unwrap();
     let says = inner.says.lock().unwrap().clone();
     let status = StatusCode::from_u16(says.token_status).unwrap();
     let answer = says.token_answer.clone().unwrap_or_else(|| {
-        json!({
+        let mut answer = json!({
             "access_token": "an access token", "token_type": "Bearer", "expires_in": 3600,
             "id_token": inner.id_token(&says),
-        })
+        });
+        overlay(&mut answer, &says.token_changes);
+        answer
     });
     (status, Json(answer)).into_response()
 }
 
 async fn userinfo(State(inner): State<Arc<Inner>>) -> Response {
     let says = inner.says.lock().unwrap().clone();
+    if let Some(claims) = &says.signed_userinfo {
+        let token = sign(says.sign, &claims.to_string());
+        return ([("content-type", "application/jwt")], token).into_response();
+    }
     let userinfo = says.userinfo.clone();
     let userinfo = userinfo.unwrap_or_else(|| json!({ "sub": inner.all_claims(&says)["sub"] }));
     Json(userinfo).into_response()
 }
 
 impl Inner {
+    fn document(&self, says: &Says) -> Value {
+        let issuer = &self.issuer;
+        let mut document = json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": format!("{issuer}/token"),
+            "jwks_uri": format!("{issuer}/keys"),
+            "userinfo_endpoint": format!("{issuer}/userinfo"),
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256", "HS256", "none"],
+            "code_challenge_methods_supported": ["S256"],
+        });
+        overlay(&mut document, &says.discovery);
+        document
+    }
+
     fn all_claims(&self, says: &Says) -> Value {
         let now = (self.now)();
         let mut claims = json!({
@@ -305,42 +396,61 @@ impl Inner {
             "nonce": *self.nonce.lock().unwrap(), "email": "robin@example.com", "email_verified": true,
             "preferred_username": "robin", "name": "Robin", "picture": "https://example.com/robin.png",
         });
-        for (name, value) in says.claims.as_object().unwrap() {
-            if value == "(absent)" {
-                claims.as_object_mut().unwrap().remove(name);
-            } else {
-                claims[name] = value.clone();
-            }
-        }
+        overlay(&mut claims, &says.claims);
         claims
     }
 
     fn id_token(&self, says: &Says) -> String {
-        let (algorithm, key) = match says.sign {
-            Sign::Honestly => ("ES256", 1),
-            Sign::NotAtAll => ("none", 1),
-            Sign::WithThePublicKey => ("HS256", 1),
-            Sign::WithAnotherKey => ("ES256", 2),
-            Sign::WithANewKey => ("ES256", 3),
+        let mut payload = self.all_claims(says).to_string();
+        if !says.raw_claims.is_empty() {
+            payload.truncate(payload.len() - 1);
+            payload += &format!(",{}}}", says.raw_claims);
+        }
+        let sign_by = if says.token_signed_honestly {
+            Sign::Honestly
+        } else {
+            says.sign
         };
-        let kid = if key == 3 { "key-3" } else { "key-1" };
-        let header = json!({ "alg": algorithm, "kid": kid, "typ": "JWT" });
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!("{}.{}", part(&header), part(&self.all_claims(says)));
-        let signature = match says.sign {
-            Sign::NotAtAll => Vec::new(),
-            Sign::WithThePublicKey => {
-                let secret = public(1).to_string();
-                let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-                mac.update(signed.as_bytes());
-                mac.finalize().into_bytes().to_vec()
-            }
-            _ => {
-                let signature: Signature = private(key).sign(signed.as_bytes());
-                signature.to_bytes().to_vec()
-            }
-        };
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+        sign(sign_by, &payload)
+    }
+}
+
+fn sign(by: Sign, payload: &str) -> String {
+    let (algorithm, key) = match by {
+        Sign::Honestly => ("ES256", 1),
+        Sign::NotAtAll => ("none", 1),
+        Sign::WithThePublicKey => ("HS256", 1),
+        Sign::WithAnotherKey => ("ES256", 2),
+        Sign::WithANewKey => ("ES256", 3),
+    };
+    let kid = if key == 3 { "key-3" } else { "key-1" };
+    let header = json!({ "alg": algorithm, "kid": kid, "typ": "JWT" });
+    let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let signed = format!("{}.{}", part(&header.to_string()), part(payload));
+    let signature = match by {
+        Sign::NotAtAll => Vec::new(),
+        Sign::WithThePublicKey => {
+            let secret = public(1).to_string();
+            let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+            mac.update(signed.as_bytes());
+            mac.finalize().into_bytes().to_vec()
+        }
+        _ => {
+            let signature: Signature = private(key).sign(signed.as_bytes());
+            signature.to_bytes().to_vec()
+        }
+    };
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// Puts members over those of an object; `(absent)` takes one away.
+fn overlay(object: &mut Value, over: &Value) {
+    for (name, value) in over.as_object().unwrap() {
+        if value == "(absent)" {
+            object.as_object_mut().unwrap().remove(name);
+        } else {
+            object[name] = value.clone();
+        }
     }
 }
 

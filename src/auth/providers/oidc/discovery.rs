@@ -367,4 +367,48 @@ mod tests {
             );
         }
     }
+
+    /// Reduced from what these providers publish: the fields that are read.
+    #[test]
+    fn the_documents_of_well_known_providers_are_read() {
+        let documents: Value =
+            serde_json::from_str(include_str!("discovery/documents.json")).unwrap();
+        for (provider, secret_in_form, wrong) in [
+            ("google", false, None),
+            ("entra, any tenant", false, Some("it calls itself")),
+            ("apple", true, None),
+            ("twitch", true, None),
+            ("cognito", false, None),
+            ("linkedin", false, None),
+            ("slack", false, None),
+            ("gitlab", false, None),
+            ("facebook", false, Some("`token_endpoint` is missing")),
+        ] {
+            let document = &documents[provider];
+            let issuer = document["issuer"].as_str().unwrap();
+            let issuer = issuer.replace("{tenantid}", "common");
+            let options = Options {
+                issuer: &issuer,
+                ..OPTIONS
+            };
+            match (read(document, options), wrong) {
+                (Ok(discovered), None) => {
+                    assert!(discovered.takes_challenges, "{provider}");
+                    assert!(discovered.remarks.obstacles.is_empty(), "{provider}");
+                    assert_eq!(
+                        discovered.endpoints.secret_in_form, secret_in_form,
+                        "{provider}"
+                    );
+                }
+                (read, wrong) => {
+                    let cause = cause(read);
+                    assert!(
+                        wrong.is_some_and(|wrong| cause.contains(wrong)),
+                        "{provider}: {cause}"
+                    );
+                }
+            }
+        }
+        assert_eq!(documents.as_object().unwrap().len(), 9);
+    }
 }
