@@ -476,7 +476,7 @@ mod tests {
         });
         assert_eq!(github.issuer, "https://github.example.com");
         let url = github.authorize_url(&flow);
-        assert!(!url.contains("swordfish") && !url.contains(&flow.verifier));
+        assert!(!url.contains("swordfish") && !url.contains(flow.verifier.as_ref().unwrap()));
         let url = Url::parse(&url).unwrap();
         assert_eq!(url.path(), "/login/oauth/authorize");
         let query: BTreeMap<_, _> = url.query_pairs().into_owned().collect();
