@@ -83,6 +83,7 @@ async fn measure(cluster: &Cluster) {
         projections: vec!["users".to_owned()],
         workers: 2,
         streams_in_memory: rebuild::STREAMS_IN_MEMORY,
+        skip_unreadable: false,
     };
     rebuild::rebuild(&owner, &log, &wish, &Arc::new(Progress::default()))
         .await

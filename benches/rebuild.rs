@@ -176,6 +176,7 @@ async fn rebuilt(owner: &PgConnectOptions, log: &LogReader) -> Duration {
         projections: Vec::new(),
         workers: WORKERS,
         streams_in_memory: rebuild::STREAMS_IN_MEMORY,
+        skip_unreadable: false,
     };
     let progress = Arc::new(Progress::default());
     let (since, worked) = (Instant::now(), processor_time());

@@ -14,7 +14,7 @@ use rollcall_events::{
     user::{PasswordPolicy, User},
     vault::{MasterKey, Vault, VaultError},
 };
-use rollcall_projections::{inline::InlineProjections, organizations, rules};
+use rollcall_projections::{inline::InlineProjections, organizations, rules, users};
 use sqlx::{
     Connection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -154,7 +154,7 @@ impl App {
             .unwrap_or_else(default_hashing_workers);
         Ok(Arc::new(Self {
             passwords: Passwords::new(cost, policy, workers)?,
-            users: CommandBus::new(&log, &appender),
+            users: CommandBus::new(&log, &appender).backed_by(users::known::known),
             attempts: Attempts::new(CommandBus::new(&log, &appender), Arc::clone(&clock), Ids),
             rate_limits: RateLimits::new(&config),
             stopping: CancellationToken::new(),

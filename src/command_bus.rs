@@ -5,13 +5,17 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use moka::sync::Cache;
 use rollcall_events::{
     Claim, EventSourced, Metadata, Recorded,
     ids::Ids,
-    log::{Appender, Loaded, LogError, LogReader, Outcome, State, Store, Submission, Verdict},
-    vault::{KeyRing, VaultWrite},
+    log::{
+        Appender, Loaded, LogError, LogReader, Outcome, State, Store, Submission, Verdict, legible,
+    },
+    vault::{KeyRing, VaultError, VaultWrite},
 };
+use sqlx::PgPool;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -28,6 +32,16 @@ pub struct CommandBus<A> {
     reader: LogReader,
     appender: Appender,
     cache: Cache<Uuid, Loaded<A>>,
+    known: Option<Known<A>>,
+}
+
+/// Gives an aggregate as the read models have it.
+pub type Known<A> = for<'a> fn(&'a PgPool, Uuid) -> BoxFuture<'a, sqlx::Result<Option<Loaded<A>>>>;
+
+/// An aggregate to decide about, and what of its stream cannot be read: then only commands that restrict it are executed.
+struct Basis<A> {
+    loaded: Loaded<A>,
+    damage: Option<LogError>,
 }
 
 /// What came of a command.
@@ -60,6 +74,9 @@ pub enum CommandError<E: std::error::Error + 'static> {
     /// The database was lost during the commit: the command may or may not have been recorded.
     #[error("the database was lost during the commit, so the outcome is unknown")]
     OutcomeUnknown(#[source] Arc<sqlx::Error>),
+    /// A part of the stream cannot be read, so that only commands that restrict it are executed.
+    #[error("the command needs what cannot be read")]
+    Damaged(#[source] LogError),
     /// A flaw of ours, which has been logged.
     #[error("the command could not be recorded")]
     Internal,
@@ -74,6 +91,16 @@ impl<A: EventSourced> CommandBus<A> {
             reader: reader.clone(),
             appender: appender.clone(),
             cache: Cache::new(AGGREGATES_IN_MEMORY),
+            known: None,
+        }
+    }
+
+    /// The same, for aggregates that the read models know well enough to restrict one whose events cannot all be read.
+    #[must_use]
+    pub fn backed_by(self, known: Known<A>) -> Self {
+        Self {
+            known: Some(known),
+            ..self
         }
     }
 
@@ -90,15 +117,15 @@ impl<A: EventSourced> CommandBus<A> {
     ) -> Result<Done, CommandError<A::Error>> {
         let command = Arc::new(command);
         for attempt in 1..=TRIES {
-            let loaded = self.load(stream).await?;
-            let version = loaded.version;
+            let basis = self.basis(stream).await?;
+            let version = basis.loaded.version;
             let (outcome, refusal) = self
                 .submit(
                     stream,
                     Arc::clone(&command),
                     metadata.clone(),
                     secrets.clone(),
-                    loaded,
+                    basis,
                 )
                 .await?;
             if matches!(outcome, Outcome::Stale) {
@@ -124,6 +151,30 @@ impl<A: EventSourced> CommandBus<A> {
         Ok(self.load(stream).await?.state)
     }
 
+    async fn basis(&self, stream: Uuid) -> Result<Basis<A>, LogError> {
+        let damage = match self.load(stream).await {
+            Ok(loaded) => {
+                return Ok(Basis {
+                    loaded,
+                    damage: None,
+                });
+            }
+            Err(error @ LogError::Unreadable(_)) => error,
+            Err(error) => return Err(error),
+        };
+        let known = match self.known {
+            Some(known) => known(self.reader.pool(), stream).await?,
+            None => None,
+        };
+        match known {
+            Some(loaded) => Ok(Basis {
+                loaded,
+                damage: Some(damage),
+            }),
+            None => Err(damage),
+        }
+    }
+
     async fn load(&self, stream: Uuid) -> Result<Loaded<A>, LogError> {
         if let Some(loaded) = self.cache.get(&stream) {
             return Ok(loaded);
@@ -141,11 +192,20 @@ impl<A: EventSourced> CommandBus<A> {
         command: Arc<A::Command>,
         metadata: Metadata,
         mut secrets: Vec<VaultWrite>,
-        loaded: Loaded<A>,
+        basis: Basis<A>,
     ) -> Result<(Outcome, Option<A::Error>), CommandError<A::Error>> {
+        let Basis { loaded, damage } = basis;
         let keys = self
             .keys(stream, &metadata, loaded.version == 0, &mut secrets)
             .await?;
+        let damaged_key = || LogError::Vault(VaultError::Altered(stream));
+        let damage = damage.or_else(|| keys.is_damaged(stream).then(damaged_key));
+        let is_damaged = damage.is_some();
+        if let Some(damage) = damage
+            && !loaded.state.only_restricts(&command)
+        {
+            return Err(CommandError::Damaged(damage));
+        }
         let (told, outcome) = oneshot::channel();
         self.appender
             .submit(Box::new(Pending {
@@ -156,6 +216,7 @@ impl<A: EventSourced> CommandBus<A> {
                 secrets,
                 keys,
                 loaded,
+                is_damaged,
                 cache: self.cache.clone(),
                 refusal: None,
                 after: None,
@@ -208,7 +269,8 @@ impl<A: EventSourced> CommandBus<A> {
                 position,
             }),
             (Outcome::AlreadyDone(position), _) => {
-                let mut events = self.reader.stream(stream, 0).await?;
+                let events = self.reader.stream(stream, 0).await?;
+                let mut events: Vec<Recorded> = legible(events).collect();
                 events.retain(|event| event.metadata.command_id == command_id);
                 Ok(Done { events, position })
             }
@@ -245,6 +307,8 @@ struct Pending<A: EventSourced> {
     secrets: Vec<VaultWrite>,
     keys: KeyRing,
     loaded: Loaded<A>,
+    /// Whether the state is not that of all events: nothing is built on it but this one decision.
+    is_damaged: bool,
     cache: Cache<Uuid, Loaded<A>>,
     refusal: Option<A::Error>,
     after: Option<Arc<A>>,
@@ -315,11 +379,13 @@ impl<A: EventSourced> Submission for Pending<A> {
                     state.evolve(event);
                 }
                 let state = Arc::new(state);
-                self.after = Some(Arc::clone(&state));
-                Verdict::Accepted {
-                    events: events.into_iter().map(Into::into).collect(),
-                    state,
+                let events = events.into_iter().map(Into::into).collect();
+                if self.is_damaged {
+                    let state = Arc::new(());
+                    return Verdict::Accepted { events, state };
                 }
+                self.after = Some(Arc::clone(&state));
+                Verdict::Accepted { events, state }
             }
         }
     }

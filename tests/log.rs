@@ -55,6 +55,8 @@ mod starting;
 mod token_names;
 #[path = "log/tree.rs"]
 mod tree;
+#[path = "log/unreadable.rs"]
+mod unreadable;
 #[path = "log/upcasting.rs"]
 mod upcasting;
 #[path = "log/verify.rs"]

@@ -33,6 +33,12 @@ pub trait EventSourced:
     /// The state after `event`. Never fails: what is in the log has happened.
     fn evolve(&mut self, event: &Self::Event);
 
+    /// Whether `command` at most takes something away from the aggregate. Such a command is also executed on a stream that
+    /// cannot be read in full, or whose key is damaged: it must not depend on personal data, and its events must hold none.
+    fn only_restricts(&self, _command: &Self::Command) -> bool {
+        false
+    }
+
     /// What must be true beyond this stream for `command` to be accepted.
     fn claims(&self, command: &Self::Command) -> Vec<Claim>;
 

@@ -12,9 +12,8 @@ mod rows;
 mod seal;
 mod subject_key;
 
-use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
-use foldhash::fast::RandomState;
 use futures_util::TryStreamExt;
 use moka::sync::Cache;
 use sqlx::{PgConnection, PgExecutor, PgPool};
@@ -69,8 +68,8 @@ pub enum VaultError {
     /// There is nothing to seal under any more.
     #[error("subject {0} was erased")]
     Erased(Uuid),
-    /// A wrapped key was altered, or moved from one person to another.
-    #[error("the key of subject {0} cannot be unwrapped: it was altered")]
+    /// Sealed tokens or the key that they are sealed under were altered, or moved from one person to another.
+    #[error("what the vault holds about subject {0} does not open: it was altered")]
     Altered(Uuid),
     /// The key that checkpoints are signed with was altered.
     #[error("the key that signs checkpoints cannot be unwrapped: it was altered")]
@@ -116,39 +115,36 @@ impl Vault {
     /// The keys of these subjects, as far as there are (still) any.
     ///
     /// # Errors
-    /// The database fails, or a key was altered.
+    /// The database fails. A key that does not unwrap is no error: the ring says which are damaged.
     pub async fn keys(&self, subjects: &[Uuid]) -> Result<KeyRing, VaultError> {
-        let mut ring = HashMap::with_capacity_and_hasher(subjects.len(), RandomState::default());
+        let mut ring = KeyRing::default();
         let mut missing = Vec::new();
         for subject in subjects {
             match self.opened.get(subject) {
-                Some(key) => drop(ring.insert(*subject, key)),
+                Some(key) => ring.insert(*subject, key),
                 None => missing.push(*subject),
             }
         }
         if !missing.is_empty() {
             for (subject, master_key_id, wrapped) in self.wrapped(&missing).await? {
-                let key = self
-                    .master
-                    .unwrap(
-                        subject,
-                        &WrappedKey {
-                            master_key_id,
-                            wrapped,
-                        },
-                    )
-                    .ok_or(VaultError::Altered(subject))?;
-                self.opened.insert(subject, key.clone());
-                ring.insert(subject, key);
+                let wrapped = WrappedKey {
+                    master_key_id,
+                    wrapped,
+                };
+                let key = self.master.unwrap(subject, &wrapped);
+                if let Some(key) = &key {
+                    self.opened.insert(subject, key.clone());
+                }
+                ring.insert_unwrapped(subject, key);
             }
         }
-        Ok(KeyRing(ring))
+        Ok(ring)
     }
 
     /// The keys of all subjects, as the connection sees them: for whoever reads the whole log.
     ///
     /// # Errors
-    /// The database fails, or a key was altered.
+    /// The database fails. A key that does not unwrap is no error: the ring says which are damaged.
     pub async fn all_keys(&self, conn: &mut PgConnection) -> Result<KeyRing, VaultError> {
         let mut rows = sqlx::query_as::<_, WrappedRow>(
             "SELECT subject_id, master_key_id, wrapped FROM vault.subject_keys",
@@ -163,7 +159,9 @@ impl Vault {
         let mut ring = KeyRing::default();
         while let Some(keys) = unwrapping.join_next().await {
             let keys = keys.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-            ring.0.extend(keys?);
+            for (subject, key) in keys {
+                ring.insert_unwrapped(subject, key);
+            }
         }
         Ok(ring)
     }
@@ -202,17 +200,13 @@ impl Vault {
     }
 }
 
-fn unwrap_all(
-    master: &MasterKey,
-    rows: Vec<WrappedRow>,
-) -> Result<Vec<(Uuid, SubjectKey)>, VaultError> {
+fn unwrap_all(master: &MasterKey, rows: Vec<WrappedRow>) -> Vec<(Uuid, Option<SubjectKey>)> {
     let keys = rows.into_iter().map(|(subject, master_key_id, wrapped)| {
         let wrapped = WrappedKey {
             master_key_id,
             wrapped,
         };
-        let key = master.unwrap(subject, &wrapped);
-        Ok((subject, key.ok_or(VaultError::Altered(subject))?))
+        (subject, master.unwrap(subject, &wrapped))
     });
     keys.collect()
 }

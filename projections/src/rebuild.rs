@@ -8,6 +8,7 @@
 mod copies;
 mod progress;
 mod shape;
+mod skipping;
 mod swap;
 
 pub use progress::{Progress, Seen, Stage, Work};
@@ -25,6 +26,7 @@ use tokio::sync::mpsc;
 use crate::replay::{RULES, Reading, Rule, Share, TableRows, Wanted, fold_part, lock_out_others};
 use copies::{Copies, leave_nothing};
 use shape::Shape;
+use skipping::Skipping;
 
 /// A rebuild of half as many took 325 MiB (benches/README.md).
 pub const STREAMS_IN_MEMORY: usize = 400_000;
@@ -39,6 +41,8 @@ pub struct Wish {
     /// More streams than this are folded in several passes over the log, so that memory is bounded: [`STREAMS_IN_MEMORY`], as a
     /// rule.
     pub streams_in_memory: usize,
+    /// Whether events that cannot be read are passed over. What such an event says of a user is then missing from the rows.
+    pub skip_unreadable: bool,
 }
 
 /// What a rebuild did.
@@ -50,6 +54,8 @@ pub struct Rebuilt {
     pub rows: u64,
     /// The last position when the new tables took over.
     pub position: i64,
+    /// How many of the events cannot be read, or not in full.
+    pub unreadable: u64,
 }
 
 /// Why nothing was rebuilt. What is served is as it was.
@@ -69,6 +75,17 @@ pub enum RebuildError {
         "the old tables were in use for too long to be replaced: try again when less is going on"
     )]
     InUse,
+    /// The new tables would lack what these events say.
+    #[error(
+        "{count} events cannot be read, and nothing was replaced. The first: {first}. Restore the log and the vault, or pass \
+         over such events with --skip-unreadable"
+    )]
+    Unreadable {
+        /// How many.
+        count: u64,
+        /// The one with the lowest position, and the reason.
+        first: String,
+    },
     /// The database does not answer, or refuses.
     #[error("the read models cannot be written")]
     Database(#[from] sqlx::Error),
@@ -108,7 +125,7 @@ pub async fn rebuild(
     leave_nothing(&mut conn).await?;
     let shape = Shape::of(&mut conn, &rules).await?;
     let built = build(owner, &mut conn, log, wish, &rules, &shape, progress).await;
-    let (position, rows) = match built {
+    let (position, rows, mut skipping) = match built {
         Ok(built) => built,
         Err(error) => {
             // Whatever went wrong first is told; what cannot be cleared away now is so by the next rebuild.
@@ -116,7 +133,19 @@ pub async fn rebuild(
             return Err(error);
         }
     };
-    let position = swap::swap(&mut conn, log, &rules, &shape, position, progress).await?;
+    let swapping = swap::Swapping {
+        log,
+        rules: &rules,
+        shape: &shape,
+        progress,
+    };
+    let position = match swapping.swap(&mut conn, position, &mut skipping).await {
+        Ok(position) => position,
+        Err(error) => {
+            drop(leave_nothing(&mut conn).await);
+            return Err(error);
+        }
+    };
     progress.begin(Stage::ClearingAway, 0);
     leave_nothing(&mut conn).await?;
     conn.close().await?;
@@ -126,6 +155,7 @@ pub async fn rebuild(
         events: position,
         rows,
         position,
+        unreadable: skipping.count(),
     })
 }
 
@@ -141,7 +171,7 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Rule>, RebuildError> {
         .collect())
 }
 
-/// Makes the new tables of the log up to some position, and says which, and how many rows there are.
+/// Makes the new tables of the log up to some position. Returns that, the number of rows, and what could not be read.
 async fn build(
     owner: &PgConnectOptions,
     conn: &mut PgConnection,
@@ -150,7 +180,7 @@ async fn build(
     rules: &[&'static Rule],
     shape: &Shape,
     progress: &Arc<Progress>,
-) -> Result<(i64, u64), RebuildError> {
+) -> Result<(i64, u64, Skipping), RebuildError> {
     for statement in &shape.schema {
         conn.execute(statement.as_str()).await?;
     }
@@ -163,13 +193,14 @@ async fn build(
     let copies = Copies::begin(owner, shape, progress);
     let workers = wish.workers.max(1);
     let passes =
-        u32::try_from(reading.keys.0.len() / wish.streams_in_memory.max(1) + 1).unwrap_or(u32::MAX);
+        u32::try_from(reading.keys.len() / wish.streams_in_memory.max(1) + 1).unwrap_or(u32::MAX);
     let shares: Vec<Share> = Share::all(workers.saturating_mul(passes)).collect();
     let part = Part {
         up_to,
         stream: None,
     };
     let mut rest: Vec<TableRows> = shape.tables.iter().map(|_| TableRows::default()).collect();
+    let mut skipping = Skipping::new(wish.skip_unreadable);
     for pass in shares.chunks(usize::try_from(workers).unwrap_or(1)) {
         for (table, rows) in rest.iter_mut().enumerate() {
             copies.send(table, rows.take_pieces()).await;
@@ -178,6 +209,7 @@ async fn build(
             let rows = Rows {
                 tables: copies.tables().to_vec(),
                 progress: Arc::clone(progress),
+                skipping: Skipping::new(wish.skip_unreadable),
             };
             (*share, rows)
         });
@@ -185,19 +217,22 @@ async fn build(
         if copies.have_failed() {
             break;
         }
-        for (rows, _) in folded {
+        for (rows, wanted) in folded {
+            skipping.merge(wanted.skipping);
             for (all, rows) in rest.iter_mut().zip(rows) {
                 all.merge(rows);
             }
         }
     }
+    // Dropped, the copies are rolled back.
+    skipping.check()?;
     progress.begin(Stage::Indexing, 0);
     let rest = rest.into_iter().map(|mut rows| {
         rows.sum_up();
         rows.take_pieces()
     });
     let rows = copies.finish(rest).await?;
-    Ok((up_to, rows))
+    Ok((up_to, rows, skipping))
 }
 
 /// What a task came to; its panic is ours.
@@ -212,11 +247,13 @@ pub(crate) fn joined<T>(done: Result<T, tokio::task::JoinError>) -> T {
 struct Rows {
     tables: Vec<mpsc::Sender<Vec<u8>>>,
     progress: Arc<Progress>,
+    skipping: Skipping,
 }
 
 impl Wanted for Rows {
-    fn open(&mut self, raw: Columns<'_>, reading: &Reading) -> Result<Option<Recorded>, LogError> {
-        Ok(Some(raw.open_payload(&reading.upcasters, &reading.keys)?))
+    fn open(&mut self, raw: Columns<'_>, reading: &Reading) -> Option<Recorded> {
+        let event = raw.open_payload(&reading.upcasters, &reading.keys);
+        self.skipping.take(event)
     }
 
     fn settled(&mut self, table: usize, rows: &mut TableRows) -> bool {

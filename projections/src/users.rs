@@ -5,6 +5,7 @@
 
 mod apply;
 pub mod find;
+pub mod known;
 pub mod list;
 mod replayed;
 mod row;

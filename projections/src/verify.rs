@@ -23,12 +23,12 @@ use uuid::Uuid;
 
 use crate::{
     rebuild::{Progress, Stage, joined},
-    replay::{RULES, Reading, Rule, Share, TableRows, fold_part, lock_out_others},
+    replay::{DecidedBy, RULES, Reading, Rule, Share, TableRows, fold_part, lock_out_others},
 };
 use chain::{Ends, follow};
 use compare::{Differing, compare};
 use decide::Deciding;
-use events::Watched;
+use events::{Incomplete, Watched};
 
 /// Pieces of the chain of events that wait to be looked at, at most.
 const AHEAD: usize = 64;
@@ -51,6 +51,10 @@ pub struct Verified {
     pub events: u64,
     /// How many rows they make.
     pub rows: u64,
+    /// How many events cannot be read, or not in full.
+    pub unreadable: u64,
+    /// How many rows differ that cannot be judged, because an event that decides about them cannot be read.
+    pub unjudged: usize,
     /// What is wrong with the log.
     pub flaws: Vec<Flaw>,
     /// What is wrong with the read models.
@@ -133,9 +137,12 @@ pub async fn verify(
         keys: Arc::new(log.vault().all_keys(&mut leader).await?),
     };
     progress.begin(Stage::Folding, head.position.unsigned_abs());
-    let (mut verified, rows) = fold(&snapshot, wish, &reading, &head, progress).await?;
+    let (mut verified, rows, incomplete) = fold(&snapshot, wish, &reading, &head, progress).await?;
     progress.begin(Stage::Comparing, 0);
-    let differing = compare_all(&snapshot, wish, head.recorded_at, rows, &mut verified).await?;
+    let mut differing = compare_all(&snapshot, wish, head.recorded_at, rows, &mut verified).await?;
+    let found = differing.len();
+    differing.retain(|row| can_be_judged(row, &incomplete));
+    verified.unjudged = found - differing.len();
     let deciding = Deciding {
         reading: reading.clone(),
     };
@@ -201,7 +208,7 @@ async fn fold(
     reading: &Reading,
     head: &rollcall_events::log::Head,
     progress: &Arc<Progress>,
-) -> Result<(Verified, Vec<TableRows>), VerifyError> {
+) -> Result<(Verified, Vec<TableRows>, Incomplete), VerifyError> {
     let workers = if wish.user.is_some() {
         1
     } else {
@@ -238,14 +245,32 @@ async fn fold(
         watched.push(seen);
     }
     let (events, mut flaws) = joined(following.await);
-    flaws.extend(events::flaws(watched, wish.user, left_behind));
+    let seen = events::together(watched, wish.user, left_behind);
+    flaws.extend(seen.flaws);
     flaws.sort_by_key(|flaw| flaw.position);
     let verified = Verified {
         events,
+        unreadable: seen.unreadable,
         flaws,
         ..Verified::default()
     };
-    Ok((verified, rows))
+    Ok((verified, rows, seen.incomplete))
+}
+
+/// Whether all events that decide about the row can be read.
+fn can_be_judged(row: &Differing, incomplete: &Incomplete) -> bool {
+    match row.table.decided_by {
+        DecidedBy::Stream(_) => {
+            decide::stream_of(row).is_none_or(|stream| !incomplete.streams.contains(&stream))
+        }
+        DecidedBy::Event(_) => {
+            let position = decide::key_shown(row)
+                .iter()
+                .find_map(|field| field.parse().ok());
+            position.is_none_or(|position| !incomplete.positions.contains(&position))
+        }
+        DecidedBy::Many => incomplete.positions.is_empty(),
+    }
 }
 
 async fn compare_all(
@@ -261,7 +286,7 @@ async fn compare_all(
     });
     let mut comparing = JoinSet::new();
     for ((rule, nth, table), rows) in tables.zip(rows) {
-        if wish.user.is_some() && table.decided_by == crate::replay::DecidedBy::Many {
+        if wish.user.is_some() && table.decided_by == DecidedBy::Many {
             continue;
         }
         let (snapshot, user) = (snapshot.clone(), wish.user);

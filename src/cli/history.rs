@@ -137,7 +137,7 @@ async fn print_events(app: &App, user: Uuid, wish: &History) -> Result<(), Box<d
         let Some(last) = page.entries.last() else {
             return Ok(out.flush()?);
         };
-        request.after = Some(last.recorded.position);
+        request.after = Some(last.position());
         let actors = page.entries.iter().filter_map(actor);
         let people = people::by_ids(&app.pool, &actors.collect::<Vec<_>>()).await?;
         for entry in &page.entries {
@@ -159,7 +159,7 @@ fn actor_wanted(text: &str) -> Result<Actor, String> {
 }
 
 fn actor(entry: &Entry) -> Option<Uuid> {
-    entry.recorded.metadata.actor.user()
+    entry.legible()?.metadata.actor.user()
 }
 
 /// A line that says who did what, when and from where; then a line for each field that changed, and why it was done.
@@ -197,6 +197,9 @@ fn write_text(out: &mut impl Write, entry: &HistoryEntryView) -> io::Result<()> 
             let (old, new) = (shown(&change.old), shown(&change.new));
             writeln!(out, "    {field}: {old} -> {new}")?;
         }
+    }
+    if let Some(reason) = &entry.unreadable {
+        writeln!(out, "    cannot be read: {}", printable(reason))?;
     }
     for (name, value) in &entry.additional_fields {
         writeln!(out, "    {name}: {}", shown(value))?;

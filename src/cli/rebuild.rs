@@ -23,6 +23,9 @@ pub struct Rebuild {
     /// Say first what is served and not what happened, row by row
     #[arg(long)]
     diff: bool,
+    /// Go on without the events that cannot be read, instead of leaving everything as it is
+    #[arg(long)]
+    skip_unreadable: bool,
     #[command(flatten)]
     pub store: StoreArgs,
 }
@@ -36,6 +39,7 @@ pub fn run(config: &Config, args: &Rebuild) -> Result<(), Box<dyn Error>> {
         projections: args.projections.clone(),
         workers: args.workers.unwrap_or_else(processors),
         streams_in_memory: STREAMS_IN_MEMORY,
+        skip_unreadable: args.skip_unreadable,
     };
     with_log(config, async |owner, log| {
         if args.diff {
@@ -59,6 +63,12 @@ pub fn run(config: &Config, args: &Rebuild) -> Result<(), Box<dyn Error>> {
             "{} events made {} rows; they are served since position {}.",
             rebuilt.events, rebuilt.rows, rebuilt.position
         );
+        if rebuilt.unreadable > 0 {
+            println!(
+                "{} events cannot be read, or not in full: `rollcall verify` names them.",
+                rebuilt.unreadable
+            );
+        }
         Ok(())
     })
 }

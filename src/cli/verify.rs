@@ -108,6 +108,13 @@ fn print_text(verified: &Verified) -> io::Result<()> {
     }
     let Verified { events, rows, .. } = verified;
     writeln!(out, "{events} events make {rows} rows.")?;
+    if verified.unreadable > 0 {
+        writeln!(
+            out,
+            "{} events cannot be read, or not in full; {} rows differ that only they could explain.",
+            verified.unreadable, verified.unjudged
+        )?;
+    }
     if verified.repaired > 0 {
         writeln!(out, "{} rows were mended.", verified.repaired)?;
     } else if verified.is_good() {
@@ -122,6 +129,8 @@ fn print_json(verified: &Verified) -> Result<(), Box<dyn Error>> {
     let found = json!({
         "events": verified.events,
         "rows": verified.rows,
+        "unreadable": verified.unreadable,
+        "unjudged": verified.unjudged,
         "flaws": flaws,
         "differences": differences,
         "repaired": verified.repaired,

@@ -192,11 +192,27 @@ impl Refusal {
             CommandError::Log(
                 LogError::Database(error) | LogError::Vault(VaultError::Database(error)),
             ) => Self::from_database(error),
+            CommandError::Log(damage @ LogError::Unreadable(_)) => Self::damaged(damage),
             CommandError::Refused(_) | CommandError::Taken(_) | CommandError::Log(_) => {
                 Self::internal(error)
             }
+            CommandError::Damaged(damage) => Self::damaged(damage),
             CommandError::Internal => Self::logged(),
         }
+    }
+
+    /// 500: what is asked for depends on events or a key that were damaged.
+    fn damaged(damage: &LogError) -> Self {
+        tracing::error!(
+            error = damage as &dyn std::error::Error,
+            "a command needs what cannot be read"
+        );
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "A part of the history cannot be read. Until it is restored, only what restricts the user is possible: suspend, \
+             delete, erase, end sessions, take roles away.",
+        )
+        .with_detail("`rollcall verify` names what is damaged.")
     }
 
     fn from_database(error: &sqlx::Error) -> Self {

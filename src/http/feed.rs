@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use rollcall_events::log::LogError;
+use rollcall_events::log::{LogError, ReadEvent, position_of};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -43,6 +43,9 @@ pub struct Page {
     /// Where to go on: the position of the last event that was looked at.
     #[schema(example = 7)]
     position: i64,
+    /// How many of the events cannot be read, or not in full. Each has `unreadable`.
+    #[schema(example = 0)]
+    unreadable: usize,
 }
 
 /// Which events somebody wants.
@@ -100,12 +103,17 @@ pub async fn events(
 async fn page(app: &App, after: i64, limit: u32, wanted: &Wanted) -> Result<Page, Refusal> {
     let found = app.log.after(after, i64::from(limit)).await;
     let found = found.map_err(log_error)?;
-    let position = found.last().map_or(after, |last| last.position);
+    let position = found.last().map_or(after, position_of);
     let mut events = Vec::with_capacity(found.len());
     for event in found.into_iter().filter(|event| wanted.is(event)) {
         events.push(EventView::new(event).map_err(|error| Refusal::internal(&error))?);
     }
-    Ok(Page { events, position })
+    let unreadable = events.iter().filter(|event| event.is_unreadable()).count();
+    Ok(Page {
+        events,
+        position,
+        unreadable,
+    })
 }
 
 fn log_error(error: LogError) -> Refusal {
@@ -143,9 +151,15 @@ fn too_many() -> Refusal {
 }
 
 impl Wanted {
-    fn is(&self, recorded: &rollcall_events::Recorded) -> bool {
+    fn is(&self, event: &ReadEvent) -> bool {
+        let (aggregate_type, kind) = match event {
+            Ok(recorded) => (recorded.event.aggregate_type(), recorded.event.event_type()),
+            Err(unreadable) => (
+                unreadable.aggregate_type.as_str(),
+                unreadable.event_type.as_str(),
+            ),
+        };
         let matches = |wish: &str, is: &str| wish.is_empty() || wish == is;
-        matches(&self.aggregate_type, recorded.event.aggregate_type())
-            && matches(&self.kind, recorded.event.event_type())
+        matches(&self.aggregate_type, aggregate_type) && matches(&self.kind, kind)
     }
 }

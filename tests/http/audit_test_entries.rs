@@ -165,3 +165,69 @@ async fn they_do_not_touch_what_is_told_of_real_users() {
     assert_eq!(told[1]["diff"], json!({}));
     assert_eq!(told[1]["resource_target"], "bob");
 }
+
+/// Nested objects, the outermost being `additional_fields` itself.
+fn nested(levels: usize) -> Value {
+    (1..levels).fold(json!({}), |inner, nth| {
+        if nth % 2 == 0 {
+            json!({ "in": inner })
+        } else {
+            json!({ "in": [inner] })
+        }
+    })
+}
+
+/// `{"in":[{"in":[{}]}]}` has five levels for three calls above: what is counted here is every bracket.
+fn levels(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => 1 + values.iter().map(levels).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(levels).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// One of 127 levels was recorded once, and nobody could read the log any more.
+#[tokio::test]
+async fn what_is_nested_deeper_than_readers_can_follow_is_refused() {
+    let app = allowed().await;
+    let owner = app.owner().await;
+    let mut accepted = 0;
+    for calls in [1, 2, 10, 21, 22, 23, 24, 50, 80, 84] {
+        let fields = nested(calls);
+        let deep = levels(&fields);
+        let answer = owner
+            .post(GENERATE, &json!({ "additional_fields": fields }))
+            .await;
+        if deep <= 32 {
+            assert_eq!(answer.status, 204, "{deep}: {answer:?}");
+            accepted += 1;
+        } else if deep < 127 {
+            assert_eq!(answer.status, 400, "{deep}: {answer:?}");
+            assert_eq!(wrong_fields(&answer), ["additional_fields"], "{deep}");
+        } else {
+            assert_eq!(answer.status, 400, "{deep}: {answer:?}");
+        }
+    }
+    assert!(accepted > 2);
+    let deepest = format!(
+        "{{\"additional_fields\":{}{}}}",
+        "{\"a\":".repeat(126) + "{}",
+        "}".repeat(126)
+    );
+    let answer = owner
+        .send(
+            axum::http::Method::POST,
+            GENERATE,
+            &[],
+            deepest.into_bytes(),
+        )
+        .await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert_eq!(wrong_fields(&answer), ["additional_fields"]);
+    let events = owner.get("/api/v2/events").await;
+    assert_eq!(events.json["unreadable"], 0, "{events:?}");
+    assert_eq!(
+        entries(&owner, "").await.len(),
+        usize::try_from(accepted).unwrap() + 2
+    );
+}

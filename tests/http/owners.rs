@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     given::{ME, USERS, member, text, wish_with, with_role},
-    support::{TestApp, client::Client},
+    support::{Readable as _, TestApp, client::Client},
 };
 
 /// Requests at once.
@@ -81,7 +81,7 @@ fn ask(nodes: &[&TestApp], callers: &[&Client], two: &[Person; 2]) -> JoinHandle
 async fn assert_never_without_owner(app: &TestApp) {
     let mut users: BTreeMap<Uuid, User> = BTreeMap::new();
     let mut owners = BTreeSet::new();
-    for recorded in app.app.log.after(0, i64::MAX).await.unwrap() {
+    for recorded in app.app.log.after(0, i64::MAX).await.unwrap().readable() {
         let Event::User(event) = recorded.event else {
             continue;
         };

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     secrecy::{assert_holds_none, dump, holds, with_bytes_decoded},
-    support::TestApp,
+    support::{Readable as _, TestApp},
     tools::{assert_same_rows, execute, renaming, replay, sign_in, until_true, user},
 };
 
@@ -55,7 +55,7 @@ fn anonymous() -> Metadata {
 /// The events of today's attempts.
 async fn attempts(app: &TestApp) -> Vec<AttemptEvent> {
     let today = Day::of(app.clock.now()).stream();
-    let events = app.app.log.stream(today, 0).await.unwrap();
+    let events = app.app.log.stream(today, 0).await.unwrap().readable();
     let attempt = |event| match event {
         Event::Attempt(event) => event,
         other => panic!("{other:?}"),
@@ -105,7 +105,7 @@ async fn it_opens_with_the_key_of_the_day_and_with_no_other() {
         .await;
     assert_eq!(destroyed.unwrap(), 1);
     let email = async |stream| {
-        let events = app.app.log.stream(stream, 0).await.unwrap();
+        let events = app.app.log.stream(stream, 0).await.unwrap().readable();
         let Event::Attempt(AttemptEvent::AttemptRefused { email, .. }) = &events[0].event else {
             panic!("{events:?}")
         };

@@ -23,7 +23,7 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
 use crate::{
-    support::TestApp,
+    support::{Readable as _, TestApp},
     tools::{count_and_last_of, creation, execute, new_avatar, sign_in, user},
 };
 
@@ -140,7 +140,7 @@ async fn the_framework_executes_commands_on_our_store() {
         numbered(&["UserCreated", "SessionStarted"])
     );
     // And the rest of the service knows.
-    let events = app.app.log.stream(id, 0).await.unwrap();
+    let events = app.app.log.stream(id, 0).await.unwrap().readable();
     assert_eq!(events[1].metadata.actor, rollcall_events::Actor::Operator);
     let found = rollcall_projections::users::find::by_username(app.pool(), "bob")
         .await

@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// Everything, as of a fixed now.
-const WHOLE: Export = Export {
+pub const WHOLE: Export = Export {
     made_at: DateTime::<Utc>::MAX_UTC,
     as_of: None,
     open: false,
@@ -47,7 +47,7 @@ fn now() -> DateTime<Utc> {
     beginning() + TimeDelta::days(30)
 }
 
-async fn exported(log: &LogReader, wish: Export) -> Result<Vec<u8>, ExportError> {
+pub async fn exported(log: &LogReader, wish: Export) -> Result<Vec<u8>, ExportError> {
     let wish = Export {
         made_at: wish.made_at.min(now()),
         ..wish
@@ -61,7 +61,7 @@ async fn export_of(app: &TestApp, wish: Export) -> Vec<u8> {
     exported(&log_of(app).await, wish).await.unwrap()
 }
 
-async fn restorable(app: &TestApp) -> Vec<u8> {
+pub async fn restorable(app: &TestApp) -> Vec<u8> {
     let wish = Export {
         with_vault: true,
         ..WHOLE
@@ -70,13 +70,13 @@ async fn restorable(app: &TestApp) -> Vec<u8> {
 }
 
 /// A database where nothing has happened, as the console works on it.
-struct Elsewhere {
+pub struct Elsewhere {
     owner: PgConnectOptions,
     log: LogReader,
 }
 
 impl Elsewhere {
-    async fn empty() -> Self {
+    pub async fn empty() -> Self {
         Self::with_key(master_key()).await
     }
 
@@ -90,7 +90,7 @@ impl Elsewhere {
         Self { owner, log }
     }
 
-    async fn import(&self, file: &[u8]) -> Result<Head, ImportError> {
+    pub async fn import(&self, file: &[u8]) -> Result<Head, ImportError> {
         let export = Reader::open(io::Cursor::new(file.to_vec())).unwrap();
         let mut conn = self.owner.connect().await.unwrap();
         log::import(
@@ -104,7 +104,7 @@ impl Elsewhere {
         .await
     }
 
-    async fn verified(&self) -> VerifiedRows {
+    pub async fn verified(&self) -> VerifiedRows {
         let wish = Wish {
             user: None,
             workers: 2,
@@ -134,7 +134,7 @@ impl Elsewhere {
     }
 }
 
-fn checked(file: &[u8]) -> Verified {
+pub fn checked(file: &[u8]) -> Verified {
     let verified = verify_export(file, Vec::new(), || {}).unwrap();
     assert!(verified.is_good(), "{:?}", verified.flaws);
     verified

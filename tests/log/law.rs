@@ -24,7 +24,7 @@ use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use uuid::Uuid;
 
 use crate::{
-    support::TestApp,
+    support::{Readable as _, TestApp},
     tools::{
         Answer, assert_same_rows, convert_to_password, convert_to_provider, identity, link, replay,
         sign_in_at, spawn, token_at, vouched_at,
@@ -463,7 +463,14 @@ async fn obeys(chapters: &[Chapter], sizes: &[i64]) -> BTreeSet<&'static str> {
     let at_once = replay(&world.app.app.log, &[100_000]).await;
     sweep(&world.app.app, &at_once).await;
     assert_same_rows(&world.app.superuser, &at_once).await;
-    let events = world.app.app.log.after(0, 100_000).await.unwrap();
+    let events = world
+        .app
+        .app
+        .log
+        .after(0, 100_000)
+        .await
+        .unwrap()
+        .readable();
     events
         .iter()
         .map(|recorded| recorded.event.event_type())

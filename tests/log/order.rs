@@ -7,7 +7,7 @@ use rollcall_events::{clock::ManualClock, log::Subscription, user::UserCommand};
 use sqlx::ConnectOptions;
 
 use crate::{
-    support::{TestApp, beginning},
+    support::{Readable as _, TestApp, beginning},
     tools::{count_and_last, creation, execute, sign_in, spawn, until_true, user},
 };
 
@@ -16,7 +16,7 @@ async fn positions(mut follower: Subscription, last: i64) -> Vec<i64> {
     let follow = async {
         let mut seen = Vec::new();
         while follower.position() < last {
-            let events = follower.next().await.unwrap();
+            let events = follower.next().await.unwrap().readable();
             seen.extend(events.iter().map(|event| event.position));
         }
         seen
@@ -162,7 +162,7 @@ async fn time_never_runs_backwards_in_the_log_though_the_nodes_disagree() {
     assert_eq!(steps_back, 0);
     let mut times = Vec::new();
     for id in [before, during, after] {
-        times.push(app.app.log.stream(id, 0).await.unwrap()[0].recorded_at);
+        times.push(app.app.log.stream(id, 0).await.unwrap().readable()[0].recorded_at);
     }
     let three = beginning() + TimeDelta::hours(3);
     assert_eq!(times, [beginning(), three, three]);
@@ -181,7 +181,13 @@ async fn a_follower_may_begin_anywhere_and_keeps_its_place_when_it_is_cancelled(
     // Told to stop waiting, again and again.
     while follower.position() < 7 {
         if let Ok(events) = tokio::time::timeout(Duration::ZERO, follower.next()).await {
-            seen.extend(events.unwrap().iter().map(|event| event.position));
+            seen.extend(
+                events
+                    .unwrap()
+                    .readable()
+                    .iter()
+                    .map(|event| event.position),
+            );
         }
     }
     assert_eq!(seen, [5, 6, 7]);

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     proxy::{Network, Proxy},
-    support::{PASSWORD, TestApp, client::Answer, master_key},
+    support::{PASSWORD, Readable as _, TestApp, client::Answer, master_key},
     tools::{
         count_and_last, count_and_last_of, creation, execute, execute_as, sign_in, spawn,
         until_true, user,
@@ -245,7 +245,7 @@ async fn a_follower_goes_on_when_the_database_is_back() {
     let events = tokio::time::timeout(Duration::from_secs(5), async {
         loop {
             if let Ok(events) = follower.next().await {
-                return events;
+                return events.readable();
             }
         }
     });

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::{
-    support::TestApp,
+    support::{Readable as _, TestApp},
     tools::{
         self, Answer, count_and_last, execute, execute_as, in_one_batch, spawn, transactions_after,
         until_true, user_at_provider as user,
@@ -71,7 +71,7 @@ async fn owners(app: &TestApp) -> Vec<Uuid> {
 async fn assert_never_without_owner(app: &TestApp) {
     let mut users: BTreeMap<Uuid, User> = BTreeMap::new();
     let mut owners = BTreeSet::new();
-    for recorded in app.app.log.after(0, i64::MAX).await.unwrap() {
+    for recorded in app.app.log.after(0, i64::MAX).await.unwrap().readable() {
         let Event::User(event) = recorded.event else {
             continue;
         };

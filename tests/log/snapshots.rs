@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, Executor, PgConnection};
 use uuid::Uuid;
 
 use crate::{
-    support::{TestApp, beginning},
+    support::{Readable as _, TestApp, beginning},
     tools::{count_and_last_of, execute, new_avatar, token_at, until_true, user},
 };
 
@@ -24,7 +24,7 @@ fn store(app: &TestApp) -> Store<User> {
 /// What the events alone make of the user.
 async fn from_scratch(app: &TestApp, id: Uuid) -> User {
     let mut state = User::default();
-    for recorded in app.app.log.stream(id, 0).await.unwrap() {
+    for recorded in app.app.log.stream(id, 0).await.unwrap().readable() {
         state.evolve(&UserEvent::try_from(recorded.event).unwrap());
     }
     state

@@ -11,7 +11,7 @@ use sqlx::ConnectOptions;
 use uuid::Uuid;
 
 use crate::{
-    support::TestApp,
+    support::{Readable as _, TestApp},
     tools::{Answer, execute, in_one_batch, replay, sessions_of, spawn, token_at, user},
 };
 
@@ -157,7 +157,7 @@ async fn the_name_of_a_token_is_erased_with_its_owner() {
         .await
         .unwrap();
     let second = app.second_node().await;
-    let events = second.app.log.stream(ada, 0).await.unwrap();
+    let events = second.app.log.stream(ada, 0).await.unwrap().readable();
     assert!(
         matches!(
             &events[1].event,

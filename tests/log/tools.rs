@@ -21,7 +21,7 @@ use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConne
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::support::{TestApp, beginning, cluster};
+use crate::support::{Readable as _, TestApp, beginning, cluster};
 
 pub type Answer = Result<Done, CommandError<UserError>>;
 
@@ -241,7 +241,7 @@ pub async fn sessions_of(app: &TestApp, user: Uuid) -> BTreeSet<String> {
 
 /// The sessions that were ever started on a stream, as often as they were.
 pub async fn sessions_started(app: &TestApp, user: Uuid) -> Vec<String> {
-    let events = app.app.log.stream(user, 0).await.unwrap();
+    let events = app.app.log.stream(user, 0).await.unwrap().readable();
     events
         .into_iter()
         .filter_map(|recorded| match recorded.event {
@@ -370,7 +370,7 @@ pub async fn replay(log: &LogReader, sizes: &[i64]) -> PgConnectOptions {
     let mut conn = options.connect().await.unwrap();
     let mut position = 0;
     for size in sizes.iter().cycle() {
-        let batch = log.after(position, *size).await.unwrap();
+        let batch = log.after(position, *size).await.unwrap().readable();
         let Some(last) = batch.last() else { break };
         position = last.position;
         let mut tx = conn.begin().await.unwrap();

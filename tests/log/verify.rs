@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     rebuild::{log_of, some_history},
-    support::TestApp,
+    support::{Readable as _, TestApp},
     tools::{READ_MODELS, bytes_of, execute, renaming, sessions_of, sign_in, sign_in_at, user},
 };
 
@@ -252,7 +252,7 @@ async fn the_event_that_decides_about_a_field_is_the_last_that_changed_it() {
 }
 
 async fn position_of(app: &TestApp, id: Uuid) -> i64 {
-    let events = app.app.log.stream(id, 0).await.unwrap();
+    let events = app.app.log.stream(id, 0).await.unwrap().readable();
     events.last().unwrap().position
 }
 

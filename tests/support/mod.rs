@@ -17,13 +17,26 @@ use rollcall::{
     config::Config,
 };
 use rollcall_events::{
-    Metadata, clock::ManualClock, ids::Ids, user::UserCommand, vault::MasterKey,
+    Metadata, Recorded, clock::ManualClock, ids::Ids, log::ReadEvent, user::UserCommand,
+    vault::MasterKey,
 };
 use serde_json::json;
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use uuid::Uuid;
 
 use client::Client;
+
+/// Events of which each can be read: anything else ends the test.
+pub trait Readable {
+    /// The events.
+    fn readable(self) -> Vec<Recorded>;
+}
+
+impl Readable for Vec<ReadEvent> {
+    fn readable(self) -> Vec<Recorded> {
+        self.into_iter().collect::<Result<_, _>>().unwrap()
+    }
+}
 
 /// The password of every user that the tests make.
 pub const PASSWORD: &str = "correct horse battery staple";

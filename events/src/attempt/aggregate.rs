@@ -54,6 +54,11 @@ impl EventSourced for AttemptsOfDay {
 
     fn evolve(&mut self, _: &AttemptEvent) {}
 
+    /// Records, and gives nothing.
+    fn only_restricts(&self, _: &AttemptCommand) -> bool {
+        true
+    }
+
     fn claims(&self, _: &AttemptCommand) -> Vec<Claim> {
         Vec::new()
     }

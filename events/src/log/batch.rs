@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Head, RawEvent,
-    codec::{EncodeError, encode},
+    codec::{EncodeError, encode_readable},
 };
 use crate::{
     Claim, Event, Metadata, Recorded,
@@ -202,7 +202,7 @@ impl Decisions {
             .collect();
         let raw = recorded
             .iter()
-            .map(|event| encode(event, submission.keys()))
+            .map(|event| encode_readable(event, submission.keys()))
             .collect::<Result<Vec<_>, _>>()?;
         for event in &raw {
             self.head.frontier.push(event.leaf());

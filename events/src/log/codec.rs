@@ -4,13 +4,12 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{Upcasters, merkle};
+use super::{Unreadable, Upcasters, merkle, unreadable::Cause};
 use crate::{
     Event, Metadata, Personal, Recorded,
-    event::UnknownEvent,
     ids::Ids,
     personal::PersonalField,
-    vault::{self, KeyRing, OpenError, Place},
+    vault::{self, KeyRing, Place},
 };
 
 /// A row of `log.events`.
@@ -59,23 +58,8 @@ pub struct Columns<'a> {
     pub recorded_at: DateTime<Utc>,
 }
 
-/// An event that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the event at position {position} cannot be read")]
-pub struct DecodeError {
-    position: i64,
-    source: Cause,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Cause {
-    #[error("it is of no known kind")]
-    Unknown(#[from] UnknownEvent),
-    #[error("it is not the JSON that it should be")]
-    Json(#[from] serde_json::Error),
-    #[error("its personal data does not open")]
-    Open(#[from] OpenError),
-}
+/// An event as it was read: in full, or with the reason why not.
+pub type ReadEvent = Result<Recorded, Box<Unreadable>>;
 
 /// An event that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -84,12 +68,26 @@ pub(super) enum EncodeError {
     NoKey(Uuid),
     #[error("the event cannot be written as JSON")]
     Json(#[from] serde_json::Error),
+    #[error("the event could not be read again")]
+    Unreadable(#[from] Box<Unreadable>),
+}
+
+/// Encodes an event and reads it back, so that nothing is committed that no reader could decode. Takes a few microseconds.
+pub(super) fn encode_readable(
+    recorded: &Recorded,
+    keys: &KeyRing,
+) -> Result<RawEvent, EncodeError> {
+    let raw = encode(recorded, keys)?;
+    raw.columns().read(&Upcasters::default())?.open(keys)?;
+    Ok(raw)
 }
 
 /// Seals and writes an event. The origin is sealed for the user who asked, or else for the person of the stream; without
-/// a key of theirs it is left out.
-pub(super) fn encode(recorded: &Recorded, keys: &KeyRing) -> Result<RawEvent, EncodeError> {
+/// a key of theirs, or with one that is damaged, it is left out. So is the e-mail address of an attempt whose day has a
+/// damaged key: attempts are recorded all the same.
+fn encode(recorded: &Recorded, keys: &KeyRing) -> Result<RawEvent, EncodeError> {
     let mut event = recorded.event.clone();
+    let is_attempt = matches!(event, Event::Attempt(_));
     let (event_type, schema_version) = (event.event_type(), event.schema_version());
     let place = |field| Place {
         stream: recorded.stream,
@@ -99,10 +97,11 @@ pub(super) fn encode(recorded: &Recorded, keys: &KeyRing) -> Result<RawEvent, En
         field,
     };
     if let Some(field) = event.personal() {
-        let key = keys
-            .get(recorded.stream)
-            .ok_or(EncodeError::NoKey(recorded.stream))?;
-        vault::seal(field, recorded.stream, key, &place("payload"), Ids)?;
+        match keys.get(recorded.stream) {
+            Some(key) => vault::seal(field, recorded.stream, key, &place("payload"), Ids)?,
+            None if is_attempt && keys.is_damaged(recorded.stream) => field.erase(),
+            None => return Err(EncodeError::NoKey(recorded.stream)),
+        }
     }
     let mut metadata = recorded.metadata.clone();
     let subject = metadata.actor.user().unwrap_or(recorded.stream);
@@ -126,11 +125,10 @@ pub(super) fn encode(recorded: &Recorded, keys: &KeyRing) -> Result<RawEvent, En
 /// An event read and upcast, its personal data still sealed.
 pub(super) struct Sealed<'a> {
     recorded: Recorded,
-    event_type: &'a str,
-    schema_version: i32,
+    columns: Columns<'a>,
 }
 
-impl Sealed<'_> {
+impl<'a> Sealed<'a> {
     /// Whose keys it takes to open the event.
     pub(super) fn subjects(&mut self) -> impl Iterator<Item = Uuid> {
         let payload = self
@@ -153,7 +151,7 @@ impl Sealed<'_> {
     /// Whether where it was asked is told to nobody, though the key of its day may still be there.
     pub(super) fn hides_origin(&self, keys: &KeyRing) -> bool {
         let user = self.tried_as();
-        user.is_some_and(|user| keys.get(user).is_none())
+        user.is_some_and(|user| keys.is_gone(user))
     }
 
     /// What is sealed: of the payload, and of the origin.
@@ -163,49 +161,46 @@ impl Sealed<'_> {
         (payload, text(&self.recorded.metadata.origin))
     }
 
-    /// Opens what there are keys for; the rest is erased.
-    pub(super) fn open(mut self, keys: &KeyRing) -> Result<Recorded, DecodeError> {
+    /// Opens what there are keys for; what has no key any more is erased.
+    pub(super) fn open(mut self, keys: &KeyRing) -> ReadEvent {
         let mut origin = std::mem::replace(&mut self.recorded.metadata.origin, Personal::Erased);
-        if self.hides_origin(keys) {
-            return self.open_payload(keys);
+        let mut failure = None;
+        if !self.hides_origin(keys) {
+            match vault::open(&mut origin, keys, &self.place("origin")) {
+                Ok(()) => self.recorded.metadata.origin = origin,
+                Err(error) => failure = Some(Cause::Origin(error)),
+            }
         }
-        vault::open(&mut origin, keys, &self.place("origin"))
-            .map_err(|error| Self::flaw(self.recorded.position, error))?;
-        self.recorded.metadata.origin = origin;
-        self.open_payload(keys)
+        self.open_rest(keys, failure)
     }
 
     /// The same, but for the origin.
-    pub(super) fn open_payload(mut self, keys: &KeyRing) -> Result<Recorded, DecodeError> {
-        let Some(sealed) = self.recorded.event.personal() else {
-            return Ok(self.recorded);
-        };
-        let place = Place {
-            stream: self.recorded.stream,
-            version: self.recorded.version,
-            event_type: self.event_type,
-            schema_version: self.schema_version,
-            field: "payload",
-        };
-        match vault::open(sealed, keys, &place) {
-            Ok(()) => Ok(self.recorded),
-            Err(error) => Err(Self::flaw(self.recorded.position, error)),
+    pub(super) fn open_payload(self, keys: &KeyRing) -> ReadEvent {
+        self.open_rest(keys, None)
+    }
+
+    fn open_rest(mut self, keys: &KeyRing, mut failure: Option<Cause>) -> ReadEvent {
+        let place = self.place("payload");
+        if let Some(sealed) = self.recorded.event.personal()
+            && let Err(error) = vault::open(sealed, keys, &place)
+        {
+            sealed.erase();
+            failure = Some(Cause::Personal(error));
+        }
+        match failure {
+            None => Ok(self.recorded),
+            Some(cause) => Err(self.columns.unreadable(cause, Some(self.recorded))),
         }
     }
 
-    fn place<'a>(&'a self, field: &'a str) -> Place<'a> {
+    fn place(&self, field: &'a str) -> Place<'a> {
         Place {
-            stream: self.recorded.stream,
-            version: self.recorded.version,
-            event_type: self.event_type,
-            schema_version: self.schema_version,
+            stream: self.columns.aggregate_id,
+            version: self.columns.version,
+            event_type: self.columns.event_type,
+            schema_version: self.columns.schema_version,
             field,
         }
-    }
-
-    pub(super) fn flaw(position: i64, cause: impl Into<Cause>) -> DecodeError {
-        let source = cause.into();
-        DecodeError { position, source }
     }
 }
 
@@ -235,12 +230,12 @@ impl RawEvent {
 
 impl<'a> Columns<'a> {
     /// Reads the JSON, in whatever shape it is.
-    pub(super) fn read(self, upcasters: &Upcasters) -> Result<Sealed<'a>, DecodeError> {
+    pub(super) fn read(self, upcasters: &Upcasters) -> Result<Sealed<'a>, Box<Unreadable>> {
         self.read_with(upcasters, |json| serde_json::from_slice(json))
     }
 
     /// The same, but for the origin, which is as if it were erased.
-    pub(super) fn read_payload(self, upcasters: &Upcasters) -> Result<Sealed<'a>, DecodeError> {
+    pub(super) fn read_payload(self, upcasters: &Upcasters) -> Result<Sealed<'a>, Box<Unreadable>> {
         self.read_with(upcasters, Metadata::without_origin)
     }
 
@@ -248,23 +243,49 @@ impl<'a> Columns<'a> {
         self,
         upcasters: &Upcasters,
         metadata: impl FnOnce(&[u8]) -> serde_json::Result<Metadata>,
-    ) -> Result<Sealed<'a>, DecodeError> {
+    ) -> Result<Sealed<'a>, Box<Unreadable>> {
         let read = || -> Result<Recorded, Cause> {
-            let payload = upcasters.apply(self.event_type, self.schema_version, self.payload)?;
             Ok(Recorded {
                 position: self.position,
                 stream: self.aggregate_id,
                 version: self.version,
-                event: Event::from_json(self.aggregate_type, &payload)?,
-                metadata: metadata(self.metadata)?,
+                event: self.event(upcasters)?,
+                metadata: metadata(self.metadata).map_err(Cause::Metadata)?,
                 recorded_at: self.recorded_at,
             })
         };
-        Ok(Sealed {
-            recorded: read().map_err(|cause| Sealed::flaw(self.position, cause))?,
-            event_type: self.event_type,
-            schema_version: self.schema_version,
-        })
+        match read() {
+            Ok(recorded) => Ok(Sealed {
+                recorded,
+                columns: self,
+            }),
+            Err(cause) => Err(self.unreadable(cause, None)),
+        }
+    }
+
+    fn event(self, upcasters: &Upcasters) -> Result<Event, Cause> {
+        let payload = upcasters
+            .apply(self.event_type, self.schema_version, self.payload)
+            .map_err(Cause::Json)?;
+        let event = Event::from_json(self.aggregate_type, &payload)?;
+        if event.event_type() != self.event_type {
+            return Err(Cause::EventType {
+                column: self.event_type.to_owned(),
+                payload: event.event_type(),
+            });
+        }
+        if upcasters.latest(self.event_type, self.schema_version) != event.schema_version() {
+            return Err(Cause::SchemaVersion(self.schema_version));
+        }
+        Ok(event)
+    }
+
+    /// Whether the event is one that this program understands. What is sealed in it is not opened.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn check_shape(self, upcasters: &Upcasters) -> Result<(), Box<Unreadable>> {
+        self.read(upcasters).map(|_| ())
     }
 
     /// The event's leaf in the Merkle tree: the hash of all its columns. Numbers are big-endian, times are

@@ -1,15 +1,22 @@
 //! The log written out as an export, as of one moment.
 
-use std::{io::Write, sync::Arc};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
+use serde_json::{
+    json,
+    value::{RawValue, to_raw_value},
+};
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::{sync::mpsc, task::spawn_blocking};
 
 use super::{
-    DecodeError, Frontier, Hash, Head, LogReader, Part, ProofError, RawEvent, Upcasters, head,
-    proofs, scan, settle,
+    Frontier, Hash, Head, LogReader, Part, ProofError, RawEvent, Upcasters, head, proofs, scan,
+    settle,
 };
 use crate::{
     copy::RowReader,
@@ -50,9 +57,6 @@ pub enum ExportError {
     /// The file cannot be written, or the log is not in order.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// An event cannot be opened.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
     /// What would be exported is not what happened.
     #[error(
         "the events do not make the tree of the head: one was altered. `rollcall verify` says more"
@@ -180,7 +184,7 @@ async fn events<W: Write + Send + 'static>(
             while let Some(row) = reader.next_row()? {
                 let event = RawEvent::from_row(row)?;
                 let opened = match opening.as_deref() {
-                    Some((upcasters, keys)) => Some(event.opened(upcasters, keys)?),
+                    Some((upcasters, keys)) => Some(opened(&event, upcasters, keys)?),
                     None => None,
                 };
                 writer.event(event, opened)?;
@@ -199,6 +203,13 @@ async fn events<W: Write + Send + 'static>(
     let writer = joined(writing.await)?;
     read?;
     Ok(writer)
+}
+
+/// What an event says. Of one that cannot be read the reason is written, and the export goes on.
+fn opened(event: &RawEvent, upcasters: &Upcasters, keys: &KeyRing) -> io::Result<Box<RawValue>> {
+    event
+        .opened(upcasters, keys)
+        .or_else(|unreadable| Ok(to_raw_value(&json!({ "unreadable": unreadable.reason() }))?))
 }
 
 async fn vault_after<W: Write + Send + 'static>(

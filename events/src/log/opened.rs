@@ -1,17 +1,14 @@
 //! An event as JSON for people, opened.
 
 use serde_json::{
-    Value,
+    Value, json,
     value::{RawValue, to_raw_value},
 };
 
-use super::{
-    DecodeError, RawEvent, Upcasters,
-    codec::{Cause, Sealed},
-};
+use super::{RawEvent, Unreadable, Upcasters, unreadable::Cause};
 use crate::{
     Personal,
-    vault::{self, KeyRing, Place},
+    vault::{self, KeyRing, OpenError, Place},
 };
 
 impl RawEvent {
@@ -23,7 +20,7 @@ impl RawEvent {
         &self,
         upcasters: &Upcasters,
         keys: &KeyRing,
-    ) -> Result<Box<RawValue>, DecodeError> {
+    ) -> Result<Box<RawValue>, Box<Unreadable>> {
         let mut sealed = self.columns().read(upcasters)?;
         let (payload, origin) = sealed.texts();
         let none = KeyRing::default();
@@ -33,12 +30,16 @@ impl RawEvent {
             keys
         };
         let opened = || -> Result<Box<RawValue>, Cause> {
-            let payload = self.open_json(&self.payload, payload, "payload", keys)?;
-            let metadata = self.open_json(&self.metadata, origin, "origin", keys_of_origin)?;
-            let opened = serde_json::json!({ "payload": payload, "metadata": metadata });
-            Ok(to_raw_value(&opened)?)
+            let payload = self
+                .open_json(&self.payload, payload, "payload", keys)
+                .map_err(Cause::Personal)?;
+            let metadata = self
+                .open_json(&self.metadata, origin, "origin", keys_of_origin)
+                .map_err(Cause::Origin)?;
+            let opened = json!({ "payload": payload, "metadata": metadata });
+            to_raw_value(&opened).map_err(Cause::Json)
         };
-        opened().map_err(|cause| Sealed::flaw(self.position, cause))
+        opened().map_err(|cause| self.columns().unreadable(cause, None))
     }
 
     fn open_json(
@@ -47,7 +48,7 @@ impl RawEvent {
         sealed: Option<String>,
         field: &str,
         keys: &KeyRing,
-    ) -> Result<Value, Cause> {
+    ) -> Result<Value, OpenError> {
         let mut json: Value = serde_json::from_slice(json)?;
         if let Some(text) = sealed {
             let place = Place {

@@ -5,11 +5,8 @@ use std::collections::HashSet;
 use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
-use super::{DecodeError, RawEvent, Subscription, Upcasters, codec::Sealed};
-use crate::{
-    Recorded,
-    vault::{Vault, VaultError},
-};
+use super::{RawEvent, ReadEvent, Subscription, Unreadable, Upcasters, codec::Sealed};
+use crate::vault::{Vault, VaultError};
 
 /// Why the log cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -20,9 +17,9 @@ pub enum LogError {
     /// The vault does not answer, or was altered.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// An event makes no sense.
+    /// An aggregate cannot be decided about, because one of its events cannot be read.
     #[error(transparent)]
-    Decode(#[from] DecodeError),
+    Unreadable(#[from] Box<Unreadable>),
 }
 
 /// Reads events.
@@ -65,8 +62,8 @@ impl LogReader {
     /// The next events after `position`, in order, at most `limit`.
     ///
     /// # Errors
-    /// The database fails, or an event cannot be read.
-    pub async fn after(&self, position: i64, limit: i64) -> Result<Vec<Recorded>, LogError> {
+    /// The database fails.
+    pub async fn after(&self, position: i64, limit: i64) -> Result<Vec<ReadEvent>, LogError> {
         let events = raw_after(&self.pool, position, limit).await?;
         self.open(events).await
     }
@@ -74,13 +71,23 @@ impl LogReader {
     /// The events of one stream after `version`, in order.
     ///
     /// # Errors
-    /// The database fails, or an event cannot be read.
+    /// The database fails.
     pub async fn stream(
         &self,
         aggregate_id: Uuid,
         version: i64,
-    ) -> Result<Vec<Recorded>, LogError> {
-        let events = sqlx::query_as(
+    ) -> Result<Vec<ReadEvent>, LogError> {
+        self.open(self.raw_stream(aggregate_id, version).await?)
+            .await
+    }
+
+    /// The same, as the log holds them.
+    pub(super) async fn raw_stream(
+        &self,
+        aggregate_id: Uuid,
+        version: i64,
+    ) -> sqlx::Result<Vec<RawEvent>> {
+        sqlx::query_as(
             "SELECT position
                   , aggregate_type
                   , aggregate_id
@@ -97,8 +104,7 @@ impl LogReader {
         .bind(aggregate_id)
         .bind(version)
         .fetch_all(&self.pool)
-        .await?;
-        self.open(events).await
+        .await
     }
 
     /// Follows the log from after `position`.
@@ -110,19 +116,46 @@ impl LogReader {
     /// Decodes events and opens them with as few questions to the vault as possible: one.
     ///
     /// # Errors
-    /// The vault fails, or an event cannot be read.
-    pub async fn open(&self, events: Vec<RawEvent>) -> Result<Vec<Recorded>, LogError> {
-        let mut sealed = Vec::with_capacity(events.len());
-        for event in &events {
-            sealed.push(event.columns().read(&self.upcasters)?);
-        }
-        let subjects: HashSet<Uuid> = sealed.iter_mut().flat_map(Sealed::subjects).collect();
+    /// The vault fails. An event that cannot be read is no error: it comes with the reason, in its place.
+    pub async fn open(&self, events: Vec<RawEvent>) -> Result<Vec<ReadEvent>, LogError> {
+        self.open_with(events, true).await
+    }
+
+    /// The same, but for the origins of the requests: for folding, which is then not hindered by one that does not open.
+    ///
+    /// # Errors
+    /// The vault fails.
+    pub async fn open_payloads(&self, events: Vec<RawEvent>) -> Result<Vec<ReadEvent>, LogError> {
+        self.open_with(events, false).await
+    }
+
+    async fn open_with(
+        &self,
+        events: Vec<RawEvent>,
+        origins: bool,
+    ) -> Result<Vec<ReadEvent>, LogError> {
+        let mut sealed: Vec<_> = events
+            .iter()
+            .map(|event| {
+                let columns = event.columns();
+                if origins {
+                    columns.read(&self.upcasters)
+                } else {
+                    columns.read_payload(&self.upcasters)
+                }
+            })
+            .collect();
+        let subjects: HashSet<Uuid> = sealed
+            .iter_mut()
+            .flatten()
+            .flat_map(Sealed::subjects)
+            .collect();
         let keys = self
             .vault
             .keys(&subjects.into_iter().collect::<Vec<_>>())
             .await?;
-        let opened: Result<Vec<_>, _> = sealed.into_iter().map(|event| event.open(&keys)).collect();
-        Ok(opened?)
+        let opened = sealed.into_iter().map(|event| event?.open(&keys));
+        Ok(opened.collect())
     }
 }
 

@@ -5,9 +5,8 @@ use sqlx::PgConnection;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{Columns, DecodeError, RawEvent, Upcasters};
+use super::{Columns, RawEvent, ReadEvent, Upcasters};
 use crate::{
-    Recorded,
     copy::{Row, copy_out},
     vault::KeyRing,
 };
@@ -126,15 +125,11 @@ impl<'a> Columns<'a> {
     ///
     /// # Errors
     /// The event cannot be read.
-    pub fn open_payload(
-        self,
-        upcasters: &Upcasters,
-        keys: &KeyRing,
-    ) -> Result<Recorded, DecodeError> {
+    pub fn open_payload(self, upcasters: &Upcasters, keys: &KeyRing) -> ReadEvent {
         self.read_payload(upcasters)?.open_payload(keys)
     }
 
-    /// Reads the event and opens all that there are keys for. Each subject whose key is missing is told.
+    /// Reads the event and opens all that there are keys for. `missing` hears of each subject whose key is gone.
     ///
     /// # Errors
     /// The event cannot be read.
@@ -143,10 +138,10 @@ impl<'a> Columns<'a> {
         upcasters: &Upcasters,
         keys: &KeyRing,
         mut missing: impl FnMut(Uuid),
-    ) -> Result<Recorded, DecodeError> {
+    ) -> ReadEvent {
         let mut sealed = self.read(upcasters)?;
         for subject in sealed.subjects() {
-            if keys.get(subject).is_none() {
+            if keys.is_gone(subject) {
                 missing(subject);
             }
         }

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, marker::PhantomData, sync::Arc};
 
 use cqrs_es::{AggregateError, EventEnvelope, EventStore};
+use sqlx::PgExecutor;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -63,10 +64,18 @@ impl<A: EventSourced> Store<A> {
     /// The aggregate of `stream`: from its snapshot, if there is one, and the events since.
     ///
     /// # Errors
-    /// The database fails, or an event cannot be read.
+    /// The database fails, or an event cannot be read: what is not known of an aggregate cannot be guessed.
     pub async fn load(&self, stream: Uuid) -> Result<Loaded<A>, LogError> {
+        if A::IS_MEMORYLESS {
+            return Ok(Loaded {
+                version: last_version(self.reader.pool(), stream).await?,
+                state: Arc::default(),
+            });
+        }
         let (mut version, mut state) = self.snapshot(stream).await?.unwrap_or_default();
-        for recorded in self.reader.stream(stream, version).await? {
+        let events = self.reader.raw_stream(stream, version).await?;
+        for recorded in self.reader.open_payloads(events).await? {
+            let recorded = recorded?;
             version = recorded.version;
             if let Ok(event) = A::Event::try_from(recorded.event) {
                 state.evolve(&event);
@@ -148,6 +157,14 @@ impl<A: EventSourced> Store<A> {
     }
 }
 
+/// The version of a stream's last event; 0 if it has none.
+async fn last_version(executor: impl PgExecutor<'_>, stream: Uuid) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM log.events WHERE aggregate_id = $1")
+        .bind(stream)
+        .fetch_one(executor)
+        .await
+}
+
 fn snapshot_place<A: EventSourced>(stream: Uuid, version: i64) -> Place<'static> {
     Place {
         stream,
@@ -187,7 +204,8 @@ impl<A: EventSourced> EventStore<A> for Store<A> {
             .stream(stream_id(aggregate_id)?, 0)
             .await
             .map_err(unexpected)?;
-        Ok(envelopes(aggregate_id, events))
+        let events = events.into_iter().collect::<Result<_, _>>();
+        Ok(envelopes(aggregate_id, events.map_err(unexpected)?))
     }
 
     async fn load_aggregate(

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgListener;
 
-use super::{LogError, LogReader};
-use crate::Recorded;
+use super::{LogError, LogReader, ReadEvent, position_of};
 
 /// The channel on which an appender says that there is more.
 pub(super) const CHANNEL: &str = "rollcall_log";
@@ -42,12 +41,12 @@ impl Subscription {
     /// Waits for the next events; never empty. Safe to cancel: nothing is handed out that was not returned.
     ///
     /// # Errors
-    /// The database fails, or an event cannot be read. The place is kept: call again to go on.
-    pub async fn next(&mut self) -> Result<Vec<Recorded>, LogError> {
+    /// The database fails. The place is kept: call again to go on.
+    pub async fn next(&mut self) -> Result<Vec<ReadEvent>, LogError> {
         loop {
             let events = self.reader.after(self.position, BATCH).await?;
             if let Some(last) = events.last() {
-                self.position = last.position;
+                self.position = position_of(last);
                 return Ok(events);
             }
             self.wait().await;

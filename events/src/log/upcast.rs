@@ -27,6 +27,19 @@ impl Upcasters {
         self
     }
 
+    /// The schema version that a payload of that type and version is led to.
+    #[must_use]
+    pub fn latest(&self, event_type: &str, schema_version: i32) -> i32 {
+        if self.0.is_empty() {
+            return schema_version;
+        }
+        let mut key = (event_type.to_owned(), schema_version);
+        while self.0.contains_key(&key) {
+            key.1 += 1;
+        }
+        key.1
+    }
+
     /// The payload in its latest shape; the same bytes when it is in that shape already.
     ///
     /// # Errors

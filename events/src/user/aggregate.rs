@@ -53,6 +53,40 @@ impl EventSourced for User {
         evolve(self, event);
     }
 
+    fn only_restricts(&self, command: &UserCommand) -> bool {
+        match command {
+            UserCommand::SuspendUser
+            | UserCommand::DeleteUser
+            | UserCommand::EraseUser
+            | UserCommand::EndSession { .. }
+            | UserCommand::ExpireSession { .. }
+            | UserCommand::LeaveOrganization(_) => true,
+            UserCommand::AssignRoles { roles, .. } => match self {
+                Self::Live(account) => roles.is_subset(&account.roles),
+                Self::Absent | Self::Deleted | Self::Erased => false,
+            },
+            UserCommand::AssignOrganizationRoles {
+                organization_id,
+                roles,
+            } => match self {
+                Self::Live(account) => account
+                    .membership(*organization_id)
+                    .is_some_and(|membership| roles.is_subset(&membership.roles)),
+                Self::Absent | Self::Deleted | Self::Erased => false,
+            },
+            UserCommand::CreateUser(_)
+            | UserCommand::ChangeProfile(_)
+            | UserCommand::ActivateUser(_)
+            | UserCommand::ChangePassword { .. }
+            | UserCommand::LinkIdentity { .. }
+            | UserCommand::ConvertToProvider { .. }
+            | UserCommand::ConvertToPassword { .. }
+            | UserCommand::RehashPassword { .. }
+            | UserCommand::StartSession(_)
+            | UserCommand::JoinOrganization(_) => false,
+        }
+    }
+
     fn claims(&self, command: &UserCommand) -> Vec<Claim> {
         match command {
             UserCommand::CreateUser(wish) => {

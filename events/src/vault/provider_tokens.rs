@@ -148,7 +148,11 @@ impl Vault {
 
     async fn sealed(&self, subject: Uuid, tokens: ProviderTokens) -> Result<String, VaultError> {
         let keys = self.keys(&[subject]).await?;
-        let key = keys.get(subject).ok_or(VaultError::Erased(subject))?;
+        let key = match keys.get(subject) {
+            Some(key) => key,
+            None if keys.is_damaged(subject) => return Err(VaultError::Altered(subject)),
+            None => return Err(VaultError::Erased(subject)),
+        };
         let mut field = Personal::Known(tokens);
         seal(&mut field, subject, key, &place(subject), Ids)
             .map_err(|_| VaultError::Altered(subject))?;

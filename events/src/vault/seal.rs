@@ -42,6 +42,9 @@ pub enum OpenError {
     /// It was altered, moved, or never sealed by us.
     #[error("sealed data was altered or moved")]
     Altered,
+    /// The key is there and does not unwrap.
+    #[error("the key of subject {0} does not unwrap: it was altered")]
+    DamagedKey(Uuid),
     /// It opens to something else than the field holds.
     #[error("sealed data does not fit its field")]
     Content(#[from] serde_json::Error),
@@ -86,7 +89,7 @@ pub fn seal(
 /// Opens `field`, if it is sealed; erases it when its subject has no key (any more).
 ///
 /// # Errors
-/// The key is there and does not open it.
+/// The key is there and does not open it, or does not unwrap.
 pub fn open(
     field: &mut dyn PersonalField,
     keys: &KeyRing,
@@ -101,7 +104,11 @@ pub fn open(
     if bytes.len() < SEALED_AT {
         return Err(OpenError::Altered);
     }
-    let Some(key) = keys.get(subject(&bytes).ok_or(OpenError::Altered)?) else {
+    let subject = subject(&bytes).ok_or(OpenError::Altered)?;
+    let Some(key) = keys.get(subject) else {
+        if keys.is_damaged(subject) {
+            return Err(OpenError::DamagedKey(subject));
+        }
         field.erase();
         return Ok(());
     };

@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use rollcall_events::{
     Event, Recorded,
     attempt::{Action, ResourceType},
-    log::{LogError, LogReader, RawEvent},
+    log::{LogError, LogReader, RawEvent, ReadEvent, legible, position_of},
 };
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::{AuditRow, Kind, Place, apply};
+use super::{AuditRow, Kind, Place, apply, store};
 use crate::users::{self, UserRow};
 
 /// An entry of the audit log.
@@ -18,18 +18,29 @@ use crate::users::{self, UserRow};
 pub struct Entry {
     /// What it is found by.
     pub row: AuditRow,
-    /// The event that it tells of, opened as far as there are keys.
-    pub recorded: Recorded,
+    /// The event that it tells of, opened as far as there are keys; or why it cannot be read.
+    pub recorded: ReadEvent,
     /// The user before the event, if it is about one who was there.
     pub before: Option<UserRow>,
     /// The user after the event, if it changed the user's row.
     pub after: Option<UserRow>,
 }
 
+impl Entry {
+    /// The event, or what of it can be read.
+    #[must_use]
+    pub fn legible(&self) -> Option<&Recorded> {
+        match &self.recorded {
+            Ok(recorded) => Some(recorded),
+            Err(unreadable) => unreadable.legible.as_ref(),
+        }
+    }
+}
+
 /// Reads the entries at these places, in their order.
 ///
 /// # Errors
-/// The database fails, or an event cannot be read.
+/// The database fails.
 pub(super) async fn read(log: &LogReader, places: &[Place]) -> Result<Vec<Entry>, LogError> {
     if places.is_empty() {
         return Ok(Vec::new());
@@ -37,35 +48,47 @@ pub(super) async fn read(log: &LogReader, places: &[Place]) -> Result<Vec<Entry>
     let positions: Vec<i64> = places.iter().map(|place| place.position).collect();
     let events = log.open(events(log.pool(), &positions).await?).await?;
     let histories = histories(log, &events).await?;
-    let mut events: HashMap<i64, Recorded> = events
+    let rows = store::rows(log.pool(), &unreadable(&events)).await?;
+    let mut rows: HashMap<i64, AuditRow> =
+        rows.into_iter().map(|row| (row.position, row)).collect();
+    let mut events: HashMap<i64, ReadEvent> = events
         .into_iter()
-        .map(|event| (event.position, event))
+        .map(|event| (position_of(&event), event))
         .collect();
     let entries = positions.iter().filter_map(|position| {
         let recorded = events.remove(position)?;
-        let history = histories
-            .get(&recorded.stream)
-            .map_or(&[][..], Vec::as_slice);
-        let is_before = |row: &&UserRow| row.version < recorded.version;
+        let (row, stream, version) = match &recorded {
+            Ok(recorded) => (apply::row(recorded)?, recorded.stream, recorded.version),
+            Err(unreadable) => (
+                rows.remove(position)?,
+                unreadable.stream,
+                unreadable.version,
+            ),
+        };
+        let history = histories.get(&stream).map_or(&[][..], Vec::as_slice);
+        let is_before = |row: &&UserRow| row.version < version;
         Some(Entry {
-            row: apply::row(&recorded)?,
+            row,
             before: history.iter().rev().find(is_before).cloned(),
-            after: history
-                .iter()
-                .find(|row| row.version == recorded.version)
-                .cloned(),
+            after: history.iter().find(|row| row.version == version).cloned(),
             recorded,
         })
     });
     Ok(entries.collect())
 }
 
+fn unreadable(events: &[ReadEvent]) -> Vec<i64> {
+    let unreadable = events.iter().filter(|event| event.is_err());
+    unreadable.map(position_of).collect()
+}
+
 /// How the users whom these events change were after each of their changes, up to the last of these.
 async fn histories(
     log: &LogReader,
-    events: &[Recorded],
+    events: &[ReadEvent],
 ) -> Result<HashMap<Uuid, Vec<UserRow>>, LogError> {
-    let changing = events.iter().filter(|recorded| is_change_of_user(recorded));
+    let readable = events.iter().filter_map(|event| event.as_ref().ok());
+    let changing = readable.filter(|recorded| is_change_of_user(recorded));
     let last = changing.clone().map(|recorded| recorded.position).max();
     let users: HashSet<Uuid> = changing.map(|recorded| recorded.stream).collect();
     let Some(last) = last else {
@@ -74,7 +97,7 @@ async fn histories(
     let users: Vec<Uuid> = users.into_iter().collect();
     let changes = changes(log.pool(), &users, last).await?;
     let mut of_each: HashMap<Uuid, Vec<Recorded>> = HashMap::new();
-    for change in log.open(changes).await? {
+    for change in legible(log.open_payloads(changes).await?) {
         of_each.entry(change.stream).or_default().push(change);
     }
     let histories = of_each.into_iter();

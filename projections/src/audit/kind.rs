@@ -57,6 +57,11 @@ impl Kind {
     pub(crate) fn number(self) -> i16 {
         (self.resource_type.number() * 32 + self.action.number()) * 2 + i16::from(self.is_refused)
     }
+
+    /// The kind of a number in tables.
+    pub(super) fn of_number(number: i16) -> Option<Self> {
+        Self::all(None, None).find(|kind| kind.number() == number)
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! The rows of `read.audit` and `read.audit_counts`, written.
 
-use sqlx::PgConnection;
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
 
-use super::{AuditRow, apply::AuditRows};
+use super::{AuditRow, Kind, apply::AuditRows};
 use crate::columns::column;
 
 /// One statement, because it is made under the lock on the head of the log.
@@ -39,3 +41,45 @@ pub(super) async fn write(conn: &mut PgConnection, rows: &AuditRows) -> sqlx::Re
     .await?;
     Ok(())
 }
+
+/// The rows of the entries at these positions, for events that cannot be read.
+pub(super) async fn rows(
+    executor: impl PgExecutor<'_>,
+    positions: &[i64],
+) -> sqlx::Result<Vec<AuditRow>> {
+    if positions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<StoredRow> = sqlx::query_as(
+        "SELECT at, position, kind, user_id, resource_id, organization_id, request_id
+           FROM read.audit
+          WHERE position = ANY ($1)",
+    )
+    .bind(positions)
+    .fetch_all(executor)
+    .await?;
+    let rows = rows.into_iter().filter_map(|row| {
+        let (at, position, kind, user_id, resource_id, organization_id, request_id) = row;
+        Some(AuditRow {
+            at,
+            position,
+            kind: Kind::of_number(kind)?,
+            user_id,
+            resource_id,
+            organization_id,
+            request_id,
+        })
+    });
+    Ok(rows.collect())
+}
+
+/// The columns, in the order of [`AuditRow`].
+type StoredRow = (
+    DateTime<Utc>,
+    i64,
+    i16,
+    Option<Uuid>,
+    Option<Uuid>,
+    Option<Uuid>,
+    Uuid,
+);

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use rollcall_events::{
     Recorded,
-    log::{LogError, LogReader, RawEvent, settle},
+    log::{LogError, LogReader, RawEvent, legible, settle},
 };
 use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
@@ -34,6 +34,8 @@ pub struct Then {
     pub at: DateTime<Utc>,
     /// The number of the last event by then.
     pub version: i64,
+    /// How many of the events that made the row cannot be read, or not in full.
+    pub unreadable: usize,
 }
 
 /// The largest number of either kind.
@@ -91,13 +93,16 @@ pub async fn is_past(
 /// The user as of a moment, if they had come to be by then. Who was gone is still told about, as is who is gone now.
 ///
 /// # Errors
-/// The database fails, or an event cannot be read.
+/// The database fails.
 pub async fn user_at(
     log: &LogReader,
     user: Uuid,
     moment: Moment,
 ) -> Result<Option<Then>, LogError> {
-    let events = log.open(changes(log.pool(), user, moment).await?).await?;
+    let changes = changes(log.pool(), user, moment).await?;
+    let events = log.open_payloads(changes).await?;
+    let unreadable = events.iter().filter(|event| event.is_err()).count();
+    let events: Vec<Recorded> = legible(events).collect();
     let Some((version, recorded_at)) = last(log.pool(), user, moment).await? else {
         return Ok(None);
     };
@@ -105,7 +110,12 @@ pub async fn user_at(
         Moment::Time(time) => time,
         Moment::Version(_) | Moment::Position(_) => recorded_at,
     };
-    Ok(users::fold(&events).map(|row| Then { row, at, version }))
+    Ok(users::fold(&events).map(|row| Then {
+        row,
+        at,
+        version,
+        unreadable,
+    }))
 }
 
 /// How a user's row was after each change, up to the event of that number.
@@ -115,7 +125,8 @@ pub(super) async fn rows_up_to(
     version: i64,
 ) -> Result<Vec<UserRow>, LogError> {
     let moment = Moment::Version(version);
-    let events: Vec<Recorded> = log.open(changes(log.pool(), user, moment).await?).await?;
+    let changes = changes(log.pool(), user, moment).await?;
+    let events: Vec<Recorded> = legible(log.open_payloads(changes).await?).collect();
     Ok(users::history(&events))
 }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use rollcall_events::{
     Actor, Recorded,
     attempt::{Action, ResourceType},
-    log::{LogError, LogReader, RawEvent},
+    log::{LogError, LogReader, RawEvent, ReadEvent, position_of},
 };
 use sqlx::{FromRow, PgExecutor};
 use uuid::Uuid;
@@ -64,12 +64,29 @@ pub struct Page {
 /// An event of a user, or a refused sign-in.
 #[derive(Debug)]
 pub struct Entry {
-    /// The event, opened as far as there are keys.
-    pub recorded: Recorded,
+    /// The event, opened as far as there are keys; or why it cannot be read.
+    pub recorded: ReadEvent,
     /// The user before it, if they were there.
     pub before: Option<UserRow>,
     /// The user after it, if it changed their row.
     pub after: Option<UserRow>,
+}
+
+impl Entry {
+    /// The event, or what of it can be read.
+    #[must_use]
+    pub fn legible(&self) -> Option<&Recorded> {
+        match &self.recorded {
+            Ok(recorded) => Some(recorded),
+            Err(unreadable) => unreadable.legible.as_ref(),
+        }
+    }
+
+    /// The position of the event.
+    #[must_use]
+    pub fn position(&self) -> i64 {
+        position_of(&self.recorded)
+    }
 }
 
 #[derive(FromRow)]
@@ -82,20 +99,21 @@ struct Counted {
 /// Reads a part of a user's history.
 ///
 /// # Errors
-/// The database fails, or an event cannot be read.
+/// The database fails.
 pub async fn page(log: &LogReader, request: &PageRequest) -> Result<Page, LogError> {
     let found = events(log.pool(), request).await?;
     let count = found.first().map_or(0, |first| first.count);
     let events = found.into_iter().map(|counted| counted.event).collect();
     let events = log.open(events).await?;
-    let is_own = |event: &Recorded| event.stream == request.user;
-    let own = events.iter().filter(|event| is_own(event));
-    let rows = match own.map(|event| event.version).max() {
+    let own = events.iter().map(in_stream);
+    let own = own.filter(|(stream, _)| *stream == request.user);
+    let rows = match own.map(|(_, version)| version).max() {
         Some(last) => rows_up_to(log, request.user, last).await?,
         None => Vec::new(),
     };
     let entries = events.into_iter().map(|event| {
-        let rows = if is_own(&event) { &rows[..] } else { &[] };
+        let is_own = in_stream(&event).0 == request.user;
+        let rows = if is_own { &rows[..] } else { &[] };
         entry(event, rows)
     });
     Ok(Page {
@@ -104,13 +122,22 @@ pub async fn page(log: &LogReader, request: &PageRequest) -> Result<Page, LogErr
     })
 }
 
+/// The stream of an event, and its version there.
+fn in_stream(event: &ReadEvent) -> (Uuid, i64) {
+    match event {
+        Ok(recorded) => (recorded.stream, recorded.version),
+        Err(unreadable) => (unreadable.stream, unreadable.version),
+    }
+}
+
 /// The rows are in the order of their versions.
-fn entry(recorded: Recorded, rows: &[UserRow]) -> Entry {
-    let next = rows.partition_point(|row| row.version < recorded.version);
+fn entry(recorded: ReadEvent, rows: &[UserRow]) -> Entry {
+    let (_, version) = in_stream(&recorded);
+    let next = rows.partition_point(|row| row.version < version);
     let after = rows.get(next);
     Entry {
         before: next.checked_sub(1).and_then(|at| rows.get(at)).cloned(),
-        after: after.filter(|row| row.version == recorded.version).cloned(),
+        after: after.filter(|row| row.version == version).cloned(),
         recorded,
     }
 }
@@ -134,7 +161,7 @@ async fn events(
              SELECT *
                FROM theirs
               WHERE ($2::text[] IS NULL OR event_type = ANY ($2))
-                AND ($3::text IS NULL OR convert_from(metadata, 'UTF8')::json ->> 'actor' = $3)
+                AND ($3::text IS NULL OR log.json_or_null(metadata) ->> 'actor' = $3)
                 AND ($4::timestamptz IS NULL OR recorded_at >= $4)
                 AND ($5::timestamptz IS NULL OR recorded_at < $5)
          )

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_events::{
     Event, Metadata, Recorded,
-    log::{LogError, LogReader, RawEvent},
+    log::{LogError, LogReader, RawEvent, legible},
     user::{EndReason, LoginType, Scope, Session, SessionId, UserEvent},
 };
 use sqlx::PgExecutor;
@@ -88,6 +88,7 @@ pub async fn sessions_at(
     at: DateTime<Utc>,
 ) -> Result<Vec<FormerSession>, LogError> {
     let events = log.open(events(log.pool(), user).await?).await?;
+    let events: Vec<Recorded> = legible(events).collect();
     let mut sessions = fold(&events, moment);
     let ids: Vec<&str> = sessions.keys().map(|id| id.0.as_str()).collect();
     let last_uses = last_uses(log.pool(), user, &ids).await?;
@@ -258,7 +259,7 @@ async fn last_uses(
                FROM live.session_activity
               UNION ALL
              SELECT substr(by, length('session:') + 1), recorded_at
-               FROM (SELECT convert_from(events.metadata, 'UTF8')::json ->> 'authentication' AS by
+               FROM (SELECT log.json_or_null(events.metadata) ->> 'authentication' AS by
                           , events.recorded_at
                        FROM done
                        JOIN log.events ON events.position = done.position) AS acts

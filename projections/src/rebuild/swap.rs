@@ -6,10 +6,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rollcall_events::{Recorded, database_error::is_unavailable, log::LogReader};
+use rollcall_events::{
+    Recorded,
+    database_error::is_unavailable,
+    log::{LogReader, ReadEvent, position_of},
+};
 use sqlx::{Connection, Executor, PgConnection};
 
-use super::{Progress, RebuildError, Stage, shape::Shape};
+use super::{Progress, RebuildError, Stage, shape::Shape, skipping::Skipping};
 use crate::replay::Rule;
 
 /// Events that are written in one transaction beside the service.
@@ -20,106 +24,130 @@ const TAIL: i64 = 200;
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Writes what was appended after `position`, and swaps. Says at which position that was.
-pub(super) async fn swap(
-    conn: &mut PgConnection,
-    log: &LogReader,
-    rules: &[&'static Rule],
-    shape: &Shape,
-    mut position: i64,
-    progress: &Arc<Progress>,
-) -> Result<i64, RebuildError> {
-    for _ in 0..TRIES {
-        progress.begin(Stage::CatchingUp, 0);
-        position = catch_up(conn, log, rules, position).await?;
-        progress.begin(Stage::Swapping, 0);
-        match try_swap(conn, log, rules, shape, position).await {
-            Ok(Some(swapped)) => return Ok(swapped),
-            Ok(None) => {}
-            // Somebody reads or writes what only a part of the rebuild would move.
-            Err(RebuildError::Database(error)) if is_unavailable(&error) => {
-                conn.execute("ROLLBACK").await?;
-                tokio::time::sleep(PAUSE).await;
+/// What a swap works with.
+pub(super) struct Swapping<'a> {
+    pub log: &'a LogReader,
+    pub rules: &'a [&'static Rule],
+    pub shape: &'a Shape,
+    pub progress: &'a Arc<Progress>,
+}
+
+impl Swapping<'_> {
+    /// Writes what was appended after `position`, and swaps. Says at which position that was.
+    pub async fn swap(
+        &self,
+        conn: &mut PgConnection,
+        mut position: i64,
+        skipping: &mut Skipping,
+    ) -> Result<i64, RebuildError> {
+        for _ in 0..TRIES {
+            self.progress.begin(Stage::CatchingUp, 0);
+            position = self.catch_up(conn, position, skipping).await?;
+            self.progress.begin(Stage::Swapping, 0);
+            match self.try_swap(conn, position, skipping).await {
+                Ok(Some(swapped)) => return Ok(swapped),
+                Ok(None) => {}
+                // Somebody reads or writes what only a part of the rebuild would move.
+                Err(RebuildError::Database(error)) if is_unavailable(&error) => {
+                    conn.execute("ROLLBACK").await?;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
+        }
+        Err(RebuildError::InUse)
+    }
+
+    /// Until few events are left for the time in which writers wait.
+    async fn catch_up(
+        &self,
+        conn: &mut PgConnection,
+        mut position: i64,
+        skipping: &mut Skipping,
+    ) -> Result<i64, RebuildError> {
+        loop {
+            let batch = self.log.after(position, BATCH).await?;
+            if batch.len() < usize::try_from(TAIL).unwrap_or_default() {
+                return Ok(position);
+            }
+            let last = batch.last().map_or(position, position_of);
+            let batch = taken(batch, skipping)?;
+            let mut tx = conn.begin().await?;
+            tx.execute(
+                "ALTER SCHEMA read RENAME TO read_old; ALTER SCHEMA read_next RENAME TO read",
+            )
+            .await?;
+            project(&mut tx, self.rules, &batch).await?;
+            tx.execute(
+                "ALTER SCHEMA read RENAME TO read_next; ALTER SCHEMA read_old RENAME TO read",
+            )
+            .await?;
+            tx.commit().await?;
+            position = last;
         }
     }
-    Err(RebuildError::InUse)
-}
 
-/// Until few events are left for the time in which writers wait.
-async fn catch_up(
-    conn: &mut PgConnection,
-    log: &LogReader,
-    rules: &[&'static Rule],
-    mut position: i64,
-) -> Result<i64, RebuildError> {
-    loop {
-        let batch = log.after(position, BATCH).await?;
-        if batch.len() < usize::try_from(TAIL).unwrap_or_default() {
-            return Ok(position);
-        }
+    /// Nothing, if too much was appended meanwhile.
+    async fn try_swap(
+        &self,
+        conn: &mut PgConnection,
+        position: i64,
+        skipping: &mut Skipping,
+    ) -> Result<Option<i64>, RebuildError> {
         let mut tx = conn.begin().await?;
-        tx.execute("ALTER SCHEMA read RENAME TO read_old; ALTER SCHEMA read_next RENAME TO read")
+        tx.execute("SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '5s'")
             .await?;
-        position = project(&mut tx, rules, &batch).await?.unwrap_or(position);
-        tx.execute("ALTER SCHEMA read RENAME TO read_next; ALTER SCHEMA read_old RENAME TO read")
+        // Before the lock: it takes its time.
+        if Shape::of(&mut tx, self.rules).await? != *self.shape {
+            return Err(RebuildError::SchemaChanged);
+        }
+        let views = views(&mut tx).await?;
+        let others = others(&mut tx, self.shape).await?;
+        let head: i64 = sqlx::query_scalar("SELECT position FROM log.head FOR UPDATE")
+            .fetch_one(&mut *tx)
             .await?;
+        if head - position > TAIL * 4 {
+            tx.rollback().await?;
+            return Ok(None);
+        }
+        let mut found = Skipping::new(skipping.is_allowed());
+        let tail = taken(self.log.after(position, TAIL * 4).await?, &mut found)?;
+        // What is not rebuilt moves along, at the cost of a lock on it.
+        let moves = others
+            .iter()
+            .map(|table| format!("ALTER TABLE read_old.{table} SET SCHEMA read; "));
+        let renames =
+            "ALTER SCHEMA read RENAME TO read_old; ALTER SCHEMA read_next RENAME TO read; ";
+        let statements: String = std::iter::once(renames.to_owned()).chain(moves).collect();
+        tx.execute(statements.as_str()).await?;
+        project(&mut tx, self.rules, &tail).await?;
+        note_versions(&mut tx, self.rules).await?;
+        for view in &views {
+            tx.execute(view.as_str()).await?;
+        }
         tx.commit().await?;
+        skipping.merge(found);
+        Ok(Some(head))
     }
 }
 
-/// The last position of the batch, once it is written.
+/// What of these events can be read.
+fn taken(events: Vec<ReadEvent>, skipping: &mut Skipping) -> Result<Vec<Recorded>, RebuildError> {
+    let events = events.into_iter();
+    let readable = events.filter_map(|event| skipping.take(event)).collect();
+    skipping.check()?;
+    Ok(readable)
+}
+
 async fn project(
     conn: &mut PgConnection,
     rules: &[&'static Rule],
     batch: &[Recorded],
-) -> sqlx::Result<Option<i64>> {
+) -> sqlx::Result<()> {
     for rule in rules {
         (rule.project)(conn, batch).await?;
     }
-    Ok(batch.last().map(|event| event.position))
-}
-
-/// Nothing, if too much was appended meanwhile.
-async fn try_swap(
-    conn: &mut PgConnection,
-    log: &LogReader,
-    rules: &[&'static Rule],
-    shape: &Shape,
-    position: i64,
-) -> Result<Option<i64>, RebuildError> {
-    let mut tx = conn.begin().await?;
-    tx.execute("SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '5s'")
-        .await?;
-    // Before the lock: it takes its time.
-    if Shape::of(&mut tx, rules).await? != *shape {
-        return Err(RebuildError::SchemaChanged);
-    }
-    let views = views(&mut tx).await?;
-    let others = others(&mut tx, shape).await?;
-    let head: i64 = sqlx::query_scalar("SELECT position FROM log.head FOR UPDATE")
-        .fetch_one(&mut *tx)
-        .await?;
-    if head - position > TAIL * 4 {
-        tx.rollback().await?;
-        return Ok(None);
-    }
-    let tail = log.after(position, TAIL * 4).await?;
-    // What is not rebuilt moves along, at the cost of a lock on it.
-    let moves = others
-        .iter()
-        .map(|table| format!("ALTER TABLE read_old.{table} SET SCHEMA read; "));
-    let renames = "ALTER SCHEMA read RENAME TO read_old; ALTER SCHEMA read_next RENAME TO read; ";
-    let statements: String = std::iter::once(renames.to_owned()).chain(moves).collect();
-    tx.execute(statements.as_str()).await?;
-    project(&mut tx, rules, &tail).await?;
-    note_versions(&mut tx, rules).await?;
-    for view in &views {
-        tx.execute(view.as_str()).await?;
-    }
-    tx.commit().await?;
-    Ok(Some(head))
+    Ok(())
 }
 
 /// The tables of `read` that are not rebuilt, as identifiers.

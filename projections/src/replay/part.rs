@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use rollcall_events::{
     Recorded,
     copy::RowReader,
-    log::{Columns, LogError, Part, Upcasters, scan, stream_of},
+    log::{Columns, Part, Upcasters, scan, stream_of},
     vault::KeyRing,
 };
 use sqlx::PgConnection;
@@ -30,8 +30,8 @@ pub(crate) struct Reading {
 
 /// What is wanted of a part of the log, beside the rows that come last.
 pub(crate) trait Wanted: Send + 'static {
-    /// Reads and opens an event, and looks at it as closely as it needs to; nothing to go on without it.
-    fn open(&mut self, raw: Columns<'_>, reading: &Reading) -> Result<Option<Recorded>, LogError>;
+    /// Reads and opens an event, and looks at it as closely as it needs to; of one that cannot be read, the legible part.
+    fn open(&mut self, raw: Columns<'_>, reading: &Reading) -> Option<Recorded>;
 
     /// Takes what it wants of the rows that no later event changes; the others come last, too. The table is told by its place
     /// among all tables of the rules. False: nobody wants more.
@@ -73,7 +73,7 @@ pub(crate) async fn fold_part<W: Wanted>(
     rules: &[&'static Rule],
     reading: &Reading,
     shares: Vec<(Share, W)>,
-) -> Result<Vec<(Vec<TableRows>, W)>, LogError> {
+) -> sqlx::Result<Vec<(Vec<TableRows>, W)>> {
     let mut folding = Vec::new();
     let mut readers = Vec::new();
     for (share, wanted) in shares {
@@ -113,7 +113,7 @@ fn fold_pieces<W: Wanted>(
     rules: &[&'static Rule],
     reading: &Reading,
     mut wanted: W,
-) -> Result<(Vec<TableRows>, W), LogError> {
+) -> sqlx::Result<(Vec<TableRows>, W)> {
     let mut fold = Fold::new(rules.iter().copied());
     let mut reader = RowReader::default();
     let mut unsettled = 0;
@@ -125,7 +125,7 @@ fn fold_pieces<W: Wanted>(
         let mut opened = Vec::new();
         while let Some(row) = reader.next_row()? {
             if share.has(stream_of(row)?) {
-                opened.extend(wanted.open(Columns::from_row(row)?, reading)?);
+                opened.extend(wanted.open(Columns::from_row(row)?, reading));
                 events += 1;
             }
         }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use rollcall_events::{copy::Row, log::RawEvent};
+use rollcall_events::{
+    copy::Row,
+    log::{RawEvent, legible},
+};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -126,8 +129,9 @@ impl Deciding {
         };
         for raw in raw {
             let Reading { upcasters, keys } = &self.reading;
-            // What cannot be read has been told.
-            let Ok(event) = raw.columns().open_payload(upcasters, keys) else {
+            // What cannot be read has been reported.
+            let event = raw.columns().open_payload(upcasters, keys);
+            let Some(event) = legible([event]).next() else {
                 continue;
             };
             fold.apply(0, &event);

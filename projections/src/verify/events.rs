@@ -2,14 +2,13 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    error::Error,
     sync::Arc,
 };
 
 use foldhash::fast::RandomState;
 use rollcall_events::{
     Event, Recorded,
-    log::{Columns, LogError},
+    log::{Columns, Unreadable},
     user::UserEvent,
 };
 use tokio::sync::mpsc;
@@ -30,7 +29,20 @@ pub(super) struct Watched {
     erased: HashSet<Uuid>,
     /// Subjects without a key, and the first event that would need it.
     keyless: HashMap<Uuid, i64>,
+    /// Subjects whose key does not unwrap: the first event that needs it, and how many do.
+    damaged: HashMap<Uuid, (i64, u64)>,
+    unreadable: u64,
+    incomplete: Incomplete,
     flaws: Vec<Flaw>,
+}
+
+/// What cannot be judged, because an event cannot be read.
+#[derive(Debug, Default)]
+pub(super) struct Incomplete {
+    /// Streams with an event whose payload cannot be read in full.
+    pub streams: HashSet<Uuid>,
+    /// Events of which nothing can be read.
+    pub positions: HashSet<i64>,
 }
 
 impl Watched {
@@ -42,6 +54,9 @@ impl Watched {
             versions: HashMap::default(),
             erased: HashSet::new(),
             keyless: HashMap::new(),
+            damaged: HashMap::new(),
+            unreadable: 0,
+            incomplete: Incomplete::default(),
             flaws: Vec::new(),
         }
     }
@@ -67,38 +82,54 @@ impl Watched {
     }
 }
 
+impl Watched {
+    /// Notes what is wrong with an event, and gives the legible part.
+    fn report(&mut self, unreadable: Box<Unreadable>) -> Option<Recorded> {
+        let position = unreadable.position;
+        self.unreadable += 1;
+        if !unreadable.has_whole_payload() {
+            self.incomplete.streams.insert(unreadable.stream);
+        }
+        match unreadable.damaged_key() {
+            // Every event of a user needs the key: it is named once.
+            Some(subject) => {
+                let (_, count) = self.damaged.entry(subject).or_insert((position, 0));
+                *count += 1;
+            }
+            None => self.flaws.push(Flaw {
+                position,
+                says: format!("{unreadable}: {}", unreadable.reason()),
+            }),
+        }
+        if unreadable.legible.is_none() {
+            self.incomplete.positions.insert(position);
+        }
+        unreadable.legible
+    }
+}
+
 impl Wanted for Watched {
-    fn open(&mut self, raw: Columns<'_>, reading: &Reading) -> Result<Option<Recorded>, LogError> {
+    fn open(&mut self, raw: Columns<'_>, reading: &Reading) -> Option<Recorded> {
         self.look_at_place(raw);
         self.waiting.push(Link::of(raw));
-        let position = raw.position;
         let mut keyless = Vec::new();
-        match raw.open(&reading.upcasters, &reading.keys, |subject| {
+        let read = raw.open(&reading.upcasters, &reading.keys, |subject| {
             keyless.push(subject);
-        }) {
-            Ok(event) => {
-                // The keys of days are destroyed in time.
-                if !matches!(event.event, Event::Attempt(_)) {
-                    for subject in keyless {
-                        self.keyless.entry(subject).or_insert(position);
-                    }
-                }
-                if matches!(event.event, Event::User(UserEvent::UserErased {})) {
-                    self.erased.insert(event.stream);
-                }
-                Ok(Some(event))
-            }
-            Err(error) => {
-                let mut says = error.to_string();
-                let mut cause = error.source();
-                while let Some(error) = cause {
-                    says = format!("{says}: {error}");
-                    cause = error.source();
-                }
-                self.flaws.push(Flaw { position, says });
-                Ok(None)
+        });
+        let event = match read {
+            Ok(event) => event,
+            Err(unreadable) => self.report(unreadable)?,
+        };
+        // The keys of days are destroyed in time.
+        if !matches!(event.event, Event::Attempt(_)) {
+            for subject in keyless {
+                self.keyless.entry(subject).or_insert(event.position);
             }
         }
+        if matches!(event.event, Event::User(UserEvent::UserErased {})) {
+            self.erased.insert(event.stream);
+        }
+        Some(event)
     }
 
     fn advanced(&mut self, events: u64) {
@@ -115,28 +146,53 @@ impl Wanted for Watched {
     }
 }
 
-/// What is wrong with the events of all parts. Of `user` alone, others may well have been erased elsewhere. Up to
+/// What was found about the events of all parts.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub flaws: Vec<Flaw>,
+    /// How many events cannot be read, or not in full.
+    pub unreadable: u64,
+    pub incomplete: Incomplete,
+}
+
+/// Puts together what was seen of all parts. Of `user` alone, others may well have been erased elsewhere. Up to
 /// `left_behind`, the log came from elsewhere without its keys.
-pub(super) fn flaws(parts: Vec<Watched>, user: Option<Uuid>, left_behind: i64) -> Vec<Flaw> {
+pub(super) fn together(parts: Vec<Watched>, user: Option<Uuid>, left_behind: i64) -> Seen {
     let erased: HashSet<Uuid> = parts
         .iter()
         .flat_map(|part| part.erased.iter().copied())
         .collect();
-    let mut flaws = Vec::new();
-    let mut told = HashSet::new();
+    let mut seen = Seen::default();
+    let mut keyless = HashMap::new();
+    let mut damaged: HashMap<Uuid, (i64, u64)> = HashMap::new();
     for part in parts {
-        flaws.extend(part.flaws);
+        seen.flaws.extend(part.flaws);
+        seen.unreadable += part.unreadable;
+        seen.incomplete.streams.extend(part.incomplete.streams);
+        seen.incomplete.positions.extend(part.incomplete.positions);
         for (subject, position) in part.keyless {
             let is_known = user.is_none_or(|user| user == subject);
-            if is_known
-                && position > left_behind
-                && !erased.contains(&subject)
-                && told.insert(subject)
-            {
-                let says = format!("the key of {subject} is gone, who was never erased");
-                flaws.push(Flaw { position, says });
+            if is_known && position > left_behind && !erased.contains(&subject) {
+                keyless.entry(subject).or_insert(position);
             }
         }
+        for (subject, (position, count)) in part.damaged {
+            let all = damaged.entry(subject).or_insert((position, 0));
+            *all = (all.0.min(position), all.1 + count);
+        }
     }
-    flaws
+    seen.flaws
+        .extend(keyless.into_iter().map(|(subject, position)| Flaw {
+            position,
+            says: format!("the key of {subject} is gone, who was never erased"),
+        }));
+    seen.flaws
+        .extend(damaged.into_iter().map(|(subject, (position, count))| Flaw {
+            position,
+            says: format!(
+                "the key of {subject} does not unwrap: it was altered, and {count} events cannot be read in full, of which \
+                 this is the first"
+            ),
+        }));
+    seen
 }

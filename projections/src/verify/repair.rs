@@ -1,6 +1,6 @@
 //! Rows that differ are mended: under the lock on the head, so that nothing happens to them meanwhile.
 
-use rollcall_events::{Recorded, log::LogReader};
+use rollcall_events::log::{LogReader, legible, position_of};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 
 use super::{
@@ -81,11 +81,11 @@ async fn sum_now(
 ) -> Result<Option<Vec<u8>>, VerifyError> {
     let mut fold = (differing.rule.fold)(1);
     loop {
-        let batch: Vec<Recorded> = log.after(position, BATCH).await?;
+        let batch = log.after(position, BATCH).await?;
         let Some(last) = batch.last() else { break };
-        position = last.position;
-        for event in &batch {
-            fold.apply(0, event);
+        position = position_of(last);
+        for event in legible(batch) {
+            fold.apply(0, &event);
         }
     }
     let mut out: Vec<TableRows> = differing

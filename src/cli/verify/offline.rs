@@ -10,9 +10,12 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::Args as ClapArgs;
-use rollcall_events::evidence::{
-    Checkpoint, VerifierKey,
-    export::{Flaw, Judged, Judgement, Verified, verify},
+use rollcall_events::{
+    evidence::{
+        Checkpoint, VerifierKey,
+        export::{Flaw, Judged, Judgement, Verified, verify},
+    },
+    log::Unreadable,
 };
 use rollcall_projections::rebuild::{Progress, Stage};
 use serde_json::{Value, json};
@@ -123,6 +126,9 @@ fn print_text(found: &Found) -> io::Result<()> {
     for flaw in &verified.flaws {
         writeln!(out, "{flaw}")?;
     }
+    for unreadable in &verified.unreadable {
+        writeln!(out, "{unreadable}: {}", unreadable.reason())?;
+    }
     for refused in refused {
         writeln!(out, "{refused}")?;
     }
@@ -186,6 +192,7 @@ fn print_json(found: &Found) -> Result<(), Box<dyn Error>> {
         "header": verified.header,
         "events": verified.events,
         "root": STANDARD.encode(verified.root),
+        "unreadable": verified.unreadable.iter().map(unreadable).collect::<Vec<_>>(),
         "flaws": verified.flaws.iter().map(flaw).collect::<Vec<_>>(),
         "checkpoints": verified.judged.iter().map(checkpoint).collect::<Vec<_>>(),
         "refused": refused,
@@ -204,6 +211,10 @@ fn flaw(flaw: &Flaw) -> Value {
         "line": flaw.line,
         "says": flaw.says,
     })
+}
+
+fn unreadable(unreadable: &Unreadable) -> Value {
+    json!({ "position": unreadable.position, "says": unreadable.reason() })
 }
 
 fn checkpoint(judged: &Judged) -> Value {

@@ -41,6 +41,9 @@ pub struct Answer {
     /// How many there are on all pages, exactly; 0 if the page is empty.
     #[schema(example = 1)]
     count: i64,
+    /// How many of the entries are of events that cannot be read, or not in full: `additional_fields.unreadable` says why.
+    #[schema(example = 0)]
+    unreadable: usize,
     /// What no count exceeds.
     #[schema(example = 9_007_199_254_740_991_i64)]
     count_cap: i64,
@@ -76,7 +79,7 @@ pub async fn list(
         limit: wish.limit,
         offset: wish.offset,
     };
-    let page = page(&app.log, &request).await.map_err(unreadable)?;
+    let page = page(&app.log, &request).await.map_err(log_error)?;
     let around = around(&app, &page.entries).await?;
     let entries = page.entries.iter();
     Ok(Json(
@@ -86,6 +89,11 @@ pub async fn list(
                 .map(|entry| EntryView::new(entry, &around))
                 .collect(),
             count: page.count,
+            unreadable: page
+                .entries
+                .iter()
+                .filter(|entry| entry.recorded.is_err())
+                .count(),
             count_cap: COUNT_CAP,
         },
     ))
@@ -174,6 +182,6 @@ async fn around(app: &App, entries: &[Entry]) -> Result<Around, sqlx::Error> {
     Around::read(&app.pool, &users, &organizations).await
 }
 
-fn unreadable(error: LogError) -> Refusal {
+fn log_error(error: LogError) -> Refusal {
     Refusal::from_command(&CommandError::<std::convert::Infallible>::Log(error))
 }

@@ -87,6 +87,16 @@ fn read(app: &App, caller: &Caller, request: Request) -> Result<TestEntry, Refus
             "must be a type of resource",
         ));
     }
+    if request
+        .additional_fields
+        .values()
+        .any(|field| is_deeper(field, MOST_LEVELS - 1))
+    {
+        problems.push(Validation::new(
+            "additional_fields",
+            format!("must be nested at most {MOST_LEVELS} levels deep"),
+        ));
+    }
     let now = app.clock.now();
     // Go's zero time, too, means that none is given.
     let given = request.time.filter(|time| time.timestamp() != GO_ZERO);
@@ -113,6 +123,20 @@ fn read(app: &App, caller: &Caller, request: Request) -> Result<TestEntry, Refus
 /// In seconds since 1970.
 const TIMES: std::ops::Range<i64> = 0..253_402_300_800;
 const GO_ZERO: i64 = -62_135_596_800;
+
+/// Levels of JSON in `additional_fields`, itself the first. Readers of the audit log, whose parsers have limits of their own,
+/// get it some levels deeper.
+const MOST_LEVELS: usize = 32;
+
+/// Whether more than `levels` arrays and objects are nested in the value.
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let mut children: Box<dyn Iterator<Item = &Value>> = match value {
+        Value::Array(values) => Box::new(values.iter()),
+        Value::Object(fields) => Box::new(fields.values()),
+        _ => return false,
+    };
+    levels == 0 || children.any(|child| is_deeper(child, levels - 1))
+}
 
 fn known<T>(given: &str, usual: &str, parse: fn(&str) -> Option<T>) -> Option<T> {
     parse(if given.is_empty() { usual } else { given })

@@ -32,16 +32,25 @@ pub fn status(event: &Event) -> u16 {
 
 /// Everything else that is known.
 pub fn additional_fields(entry: &Entry) -> Map<String, Value> {
+    let mut fields = Map::new();
+    if let Err(unreadable) = &entry.recorded {
+        fields.insert("unreadable".to_owned(), json!(unreadable.reason()));
+        fields.insert("position".to_owned(), json!(unreadable.position));
+        fields.insert("event_type".to_owned(), json!(unreadable.event_type));
+    }
+    let Some(recorded) = entry.legible() else {
+        return fields;
+    };
     if let Event::Attempt(AttemptEvent::TestEntryMade {
         additional_fields, ..
-    }) = &entry.recorded.event
+    }) = &recorded.event
+        && entry.recorded.is_ok()
     {
         // As it was made up, and nothing besides.
         let made_up = additional_fields.known().and_then(Value::as_object);
         return made_up.cloned().unwrap_or_default();
     }
-    let metadata = &entry.recorded.metadata;
-    let mut fields = Map::new();
+    let metadata = &recorded.metadata;
     fields.insert("actor".to_owned(), json!(metadata.actor));
     if let Some(authentication) = &metadata.authentication {
         fields.insert("authentication".to_owned(), json!(authentication));
@@ -50,7 +59,7 @@ pub fn additional_fields(entry: &Entry) -> Map<String, Value> {
     if metadata.causation_id != metadata.correlation_id {
         fields.insert("causation_id".to_owned(), json!(metadata.causation_id));
     }
-    fields.extend(particulars(&entry.recorded.event));
+    fields.extend(particulars(&recorded.event));
     fields
 }
 

@@ -109,8 +109,12 @@ impl EntryView {
     pub fn new(entry: &Entry, around: &Around) -> Self {
         let row = &entry.row;
         let target = target(entry, around);
-        let status_code = status(&entry.recorded.event);
-        let origin = entry.recorded.metadata.origin.known();
+        let legible = entry.legible();
+        let status_code = legible.map_or_else(
+            || u16::from(!row.kind.is_refused) * 200,
+            |recorded| status(&recorded.event),
+        );
+        let origin = legible.and_then(|recorded| recorded.metadata.origin.known());
         let ip = origin.and_then(|origin| origin.ip);
         let organization = row
             .organization_id
@@ -129,7 +133,9 @@ impl EntryView {
             resource_target: target.name,
             resource_icon: "",
             action: row.kind.action.name(),
-            diff: diff(&entry.recorded, entry.before.as_ref(), entry.after.as_ref()),
+            diff: legible.map_or_else(Diff::new, |recorded| {
+                diff(recorded, entry.before.as_ref(), entry.after.as_ref())
+            }),
             status_code,
             additional_fields: additional_fields(entry),
             description: description(row.kind),
@@ -164,7 +170,9 @@ fn target(entry: &Entry, around: &Around) -> Target {
             ..Target::default()
         },
         ResourceType::ApiKey => Target {
-            name: token_name(&entry.recorded.event),
+            name: entry
+                .legible()
+                .map_or_else(String::new, |recorded| token_name(&recorded.event)),
             ..Target::default()
         },
         _ => Target::default(),

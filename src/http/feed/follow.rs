@@ -10,7 +10,7 @@ use axum::{
     },
 };
 use futures_util::{Stream, stream};
-use rollcall_events::log::Bell;
+use rollcall_events::log::{Bell, position_of};
 use rollcall_projections::sessions::KnownSession;
 use sqlx::PgPool;
 use tokio::{
@@ -137,7 +137,7 @@ impl Follower {
         let Some(last) = events.last() else {
             return Ok(false);
         };
-        self.position = last.position;
+        self.position = position_of(last);
         for event in events.into_iter().filter(|event| self.wanted.is(event)) {
             let view = EventView::new(event).map_err(|error| Refusal::internal(&error))?;
             self.read.push_back(view);

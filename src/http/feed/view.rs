@@ -1,8 +1,11 @@
 //! An event, as readers of the feed see it.
 
-use rollcall_events::Recorded;
+use rollcall_events::{
+    Recorded,
+    log::{ReadEvent, Unreadable},
+};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -16,7 +19,7 @@ pub struct EventView {
     #[schema(example = 7)]
     pub position: i64,
     #[schema(example = "user")]
-    aggregate_type: &'static str,
+    aggregate_type: String,
     aggregate_id: Uuid,
     /// Its place in the stream of its aggregate.
     #[schema(example = 1)]
@@ -24,7 +27,7 @@ pub struct EventView {
     /// What kind of fact.
     #[serde(rename = "type")]
     #[schema(example = "UserCreated")]
-    kind: &'static str,
+    kind: String,
     /// The shape of `data`.
     #[schema(example = 1)]
     schema_version: i32,
@@ -50,14 +53,65 @@ pub struct EventView {
     /// What of it belongs to a person; null if there is nothing, or the person was erased.
     #[schema(value_type = schemas::AnyValue)]
     personal: Value,
+    /// Why the event cannot be read. What can be read of it is here, and everything else is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "its payload is not JSON")]
+    unreadable: Option<String>,
 }
 
 impl EventView {
-    /// The event with its personal data beside it. What a session's secret is recognised by is left out.
+    /// The event with its personal data beside it, or why it cannot be read. What a session's secret is recognised by is left
+    /// out.
     ///
     /// # Errors
     /// Something cannot be written as JSON.
-    pub fn new(recorded: Recorded) -> serde_json::Result<Self> {
+    pub fn new(event: ReadEvent) -> serde_json::Result<Self> {
+        match event {
+            Ok(recorded) => Self::of(recorded),
+            Err(unreadable) => {
+                let reason = unreadable.reason();
+                let view = match *unreadable {
+                    Unreadable {
+                        legible: Some(recorded),
+                        ..
+                    } => Self::of(recorded)?,
+                    unreadable => Self::without_content(unreadable),
+                };
+                Ok(Self {
+                    unreadable: Some(reason),
+                    ..view
+                })
+            }
+        }
+    }
+
+    /// Whether the event cannot be read, or not in full.
+    pub fn is_unreadable(&self) -> bool {
+        self.unreadable.is_some()
+    }
+
+    fn without_content(unreadable: Unreadable) -> Self {
+        Self {
+            position: unreadable.position,
+            aggregate_type: unreadable.aggregate_type,
+            aggregate_id: unreadable.stream,
+            version: unreadable.version,
+            kind: unreadable.event_type,
+            schema_version: unreadable.schema_version,
+            time: Timestamp(unreadable.recorded_at),
+            actor: String::new(),
+            authentication: String::new(),
+            request_id: Uuid::nil(),
+            causation_id: Uuid::nil(),
+            ip: String::new(),
+            user_agent: String::new(),
+            data: Value::Object(Map::new()),
+            personal: Value::Null,
+            unreadable: None,
+        }
+    }
+
+    fn of(recorded: Recorded) -> serde_json::Result<Self> {
         let Recorded {
             position,
             stream,
@@ -80,10 +134,10 @@ impl EventView {
         let origin = metadata.origin.known();
         Ok(Self {
             position,
-            aggregate_type: event.aggregate_type(),
+            aggregate_type: event.aggregate_type().to_owned(),
             aggregate_id: stream,
             version,
-            kind: event.event_type(),
+            kind: event.event_type().to_owned(),
             schema_version: event.schema_version(),
             time: Timestamp(recorded_at),
             actor: metadata.actor.to_string(),
@@ -96,6 +150,7 @@ impl EventView {
             user_agent: origin.map_or_else(String::new, |origin| origin.user_agent.clone()),
             data,
             personal,
+            unreadable: None,
         })
     }
 }

@@ -2,7 +2,8 @@
 
 use axum::{
     extract::{RawQuery, State},
-    http::StatusCode,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
 };
 use rollcall_projections::{
     history::{Moment, user_at},
@@ -28,7 +29,8 @@ use crate::{
 /// One user.
 ///
 /// As they are; or, for whoever may read their history, as they were at a moment. A username is always today's. When
-/// somebody was last seen is told of the past only if it is certain.
+/// somebody was last seen is told of the past only if it is certain. If events of the user cannot be read, the header
+/// `rollcall-unreadable` says how many.
 #[utoipa::path(get, path = "/api/v2/users/{user}", tag = "users", operation_id = "get_user",
     params(
         ("at" = Option<String>, Query, format = DateTime, example = "2026-01-31T12:00:00Z", description = "As of this time."),
@@ -41,29 +43,38 @@ pub async fn get(
     caller: Caller,
     Path(user): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<UserView>, Refusal> {
+) -> Result<Response, Refusal> {
     let found = target(&app, &caller, &user).await?;
     let mut parameters = Parameters::parse(query.as_deref());
     let moment = moment(&mut parameters);
     parameters.finish()?;
-    let found = match moment {
-        None => found,
+    let (found, unreadable) = match moment {
+        None => (found, 0),
         Some(moment) => {
             caller.require_or_hide(Action::ReadHistory, &Object::user(found.row.id))?;
             as_of(&app, found, moment).await?
         }
     };
-    Ok(Json(StatusCode::OK, found.into()))
+    let answer = Json(StatusCode::OK, UserView::from(found));
+    Ok((unreadable_header(unreadable), answer).into_response())
+}
+
+/// Says how many of the events that the answer was made of cannot be read: it may lack what they say.
+fn unreadable_header(unreadable: usize) -> HeaderMap {
+    let name = HeaderName::from_static("rollcall-unreadable");
+    let header = (unreadable > 0).then(|| (name, HeaderValue::from(unreadable)));
+    header.into_iter().collect()
 }
 
 /// Visits are no events: of the latest it is known when it was, so that, if it was before the moment, it was the latest
 /// then too.
-async fn as_of(app: &App, now: FoundUser, moment: Moment) -> Result<FoundUser, Refusal> {
+async fn as_of(app: &App, now: FoundUser, moment: Moment) -> Result<(FoundUser, usize), Refusal> {
     require_past(app, now.row.id, moment).await?;
     let then = user_at(&app.log, now.row.id, moment).await?;
     let then = then.ok_or_else(Refusal::not_found)?;
-    Ok(FoundUser {
+    let found = FoundUser {
         last_seen_at: now.last_seen_at.filter(|seen| *seen <= then.at),
         row: then.row,
-    })
+    };
+    Ok((found, then.unreadable))
 }

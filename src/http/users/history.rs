@@ -42,6 +42,9 @@ pub struct Answer {
     /// How many there are on all pages; 0 if the page is empty.
     #[schema(example = 1)]
     count: i64,
+    /// How many of the entries cannot be read, or not in full. Each has `unreadable`.
+    #[schema(example = 0)]
+    unreadable: usize,
 }
 
 /// All that ever happened to a user, and the sign-ins that were refused.
@@ -73,14 +76,15 @@ pub async fn history(
     caller.require_or_hide(Action::ReadHistory, &Object::user(user))?;
     let request = read(query.as_deref(), user)?;
     let page = page(&app.log, &request).await?;
-    let actors = page.entries.iter().filter_map(|entry| actor(entry).user());
+    let actors = page.entries.iter().filter_map(|entry| actor(entry)?.user());
     // Nobody learns here whom else there is.
     let seen = actors.filter(|actor| caller.may(Action::Read, &Object::user(*actor)));
     let names = people::by_ids(&app.pool, &seen.collect::<Vec<_>>()).await?;
     let sees_origins = caller.may(Action::Read, &Object::audit_log());
     let me = caller.user().row.id;
     // Who tries to sign in is nobody. Where that was is the business of whom they said they were.
-    let is_own = |actor| actor == Actor::User(me) || (me == user && actor == Actor::Anonymous);
+    let is_own =
+        |actor| actor == Some(Actor::User(me)) || (me == user && actor == Some(Actor::Anonymous));
     let entries = page.entries.iter().map(|entry| {
         let view = EntryView::new(entry, &names);
         if sees_origins || is_own(actor(entry)) {
@@ -89,17 +93,21 @@ pub async fn history(
             view.without_origin()
         }
     });
+    let entries: Vec<EntryView> = entries.collect();
+    let unreadable = entries.iter().filter(|entry| entry.unreadable.is_some());
     Ok(Json(
         StatusCode::OK,
         Answer {
-            entries: entries.collect(),
+            unreadable: unreadable.count(),
+            entries,
             count: page.count,
         },
     ))
 }
 
-fn actor(entry: &Entry) -> Actor {
-    entry.recorded.metadata.actor
+/// Who asked, if that can be read.
+fn actor(entry: &Entry) -> Option<Actor> {
+    Some(entry.legible()?.metadata.actor)
 }
 
 fn read(query: Option<&str>, user: Uuid) -> Result<PageRequest, Refusal> {

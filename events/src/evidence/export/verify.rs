@@ -3,7 +3,10 @@
 use std::io::{self, BufRead};
 
 use super::{Flaw, Header, Line, Reader};
-use crate::{evidence::Checkpoint, log::Hash};
+use crate::{
+    evidence::Checkpoint,
+    log::{Hash, Unreadable, Upcasters},
+};
 
 /// What was found.
 #[derive(Debug)]
@@ -16,6 +19,9 @@ pub struct Verified {
     pub root: Hash,
     /// What is wrong with the file.
     pub flaws: Vec<Flaw>,
+    /// The events that are in the file as they were in the log, and that this program cannot read. What is sealed is not
+    /// looked at, for want of the keys.
+    pub unreadable: Vec<Unreadable>,
     /// What each checkpoint says, the smallest first.
     pub judged: Vec<Judged>,
 }
@@ -78,6 +84,8 @@ pub fn verify(
     let mut waiting = checkpoints.into_iter().peekable();
     let mut judged: Vec<Judged> = Vec::new();
     let mut vouched = 0;
+    let mut unreadable = Vec::new();
+    let upcasters = Upcasters::current();
     let mut reader = Reader::open(source)?;
     loop {
         let frontier = reader.frontier();
@@ -94,7 +102,11 @@ pub fn verify(
             });
         }
         match reader.next()? {
-            Some(Line::Event(_)) => advanced(),
+            Some(Line::Event(exported)) => {
+                let shape = exported.event.columns().check_shape(&upcasters);
+                unreadable.extend(shape.err().map(|unreadable| *unreadable));
+                advanced();
+            }
             Some(_) => {}
             None => break,
         }
@@ -109,6 +121,7 @@ pub fn verify(
         events: frontier.size(),
         root: frontier.root(),
         flaws,
+        unreadable,
         judged,
     })
 }

@@ -10,7 +10,7 @@ use super::Inline;
 use crate::{
     copy::{END, HEADER, PIECE_BYTES},
     evidence::export::{Flaw, Line, Reader},
-    log::{Head, LogError, LogReader, head, read::raw_after},
+    log::{Head, LogReader, head, legible, read::raw_after},
     vault::{VaultError, VaultRow},
 };
 
@@ -44,9 +44,6 @@ pub enum ImportError {
     /// The vault's rows cannot be used here.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// What was imported makes no sense.
-    #[error(transparent)]
-    Log(#[from] LogError),
 }
 
 /// How far an import is.
@@ -237,10 +234,10 @@ async fn project(
         let opened = events
             .iter()
             .map(|event| event.columns().open(log.upcasters(), &keys, |_| ()));
-        let batch: Vec<_> = opened.collect::<Result<_, _>>().map_err(LogError::from)?;
+        let batch: Vec<_> = legible(opened).collect();
         inline.write(conn, &batch).await?;
         advanced(Importing::Projected(
-            u64::try_from(batch.len()).unwrap_or_default(),
+            u64::try_from(events.len()).unwrap_or_default(),
         ));
     }
 }

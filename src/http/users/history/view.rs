@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rollcall_events::{
     Event, Recorded,
     attempt::AttemptEvent,
+    log::Unreadable,
     user::{LoginType, UserEvent},
 };
 use rollcall_projections::{audit::Place, history::Entry, users::FoundUser};
@@ -38,7 +39,7 @@ pub struct EntryView {
     pub time: Timestamp,
     /// The type of the event.
     #[schema(example = "ProfileChanged")]
-    pub kind: &'static str,
+    pub kind: String,
     /// What happened, in words.
     #[schema(example = "changed the profile")]
     pub description: &'static str,
@@ -69,12 +70,59 @@ pub struct EntryView {
     pub causation_id: Uuid,
     /// The command that it was.
     pub command_id: Uuid,
+    /// Why the event cannot be read. What can be read of it is here, and everything else is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "its payload is not JSON")]
+    pub unreadable: Option<String>,
 }
 
 impl EntryView {
     /// The entry, by an actor who may be among those people.
     #[must_use]
     pub fn new(entry: &Entry, people: &HashMap<Uuid, FoundUser>) -> Self {
+        match &entry.recorded {
+            Ok(recorded) => Self::of(entry, recorded, people),
+            Err(unreadable) => Self {
+                unreadable: Some(unreadable.reason()),
+                ..match &unreadable.legible {
+                    Some(legible) => Self::of(entry, legible, people),
+                    None => Self::without_content(unreadable),
+                }
+            },
+        }
+    }
+
+    fn without_content(unreadable: &Unreadable) -> Self {
+        let place = Place {
+            at: unreadable.recorded_at,
+            position: unreadable.position,
+        };
+        Self {
+            id: place.id(),
+            position: unreadable.position,
+            version: if unreadable.aggregate_type == "user" {
+                unreadable.version
+            } else {
+                0
+            },
+            time: Timestamp(unreadable.recorded_at),
+            kind: unreadable.event_type.clone(),
+            description: "did something that cannot be read",
+            actor: String::new(),
+            actor_name: String::new(),
+            authentication: String::new(),
+            ip: String::new(),
+            user_agent: String::new(),
+            diff: Diff::new(),
+            additional_fields: Map::new(),
+            request_id: Uuid::nil(),
+            causation_id: Uuid::nil(),
+            command_id: Uuid::nil(),
+            unreadable: None,
+        }
+    }
+
+    fn of(entry: &Entry, recorded: &Recorded, people: &HashMap<Uuid, FoundUser>) -> Self {
         let Recorded {
             position,
             version,
@@ -82,7 +130,7 @@ impl EntryView {
             metadata,
             recorded_at,
             stream: _,
-        } = &entry.recorded;
+        } = recorded;
         let place = Place {
             at: *recorded_at,
             position: *position,
@@ -99,7 +147,7 @@ impl EntryView {
                 0
             },
             time: Timestamp(*recorded_at),
-            kind: event.event_type(),
+            kind: event.event_type().to_owned(),
             description: description(event),
             actor: metadata.actor.to_string(),
             actor_name: actor
@@ -108,11 +156,12 @@ impl EntryView {
             authentication: metadata.authentication.clone().unwrap_or_default(),
             ip: ip.map_or_else(String::new, |ip| ip.to_string()),
             user_agent: origin.map_or_else(String::new, |origin| origin.user_agent.clone()),
-            diff: diff(&entry.recorded, entry.before.as_ref(), entry.after.as_ref()),
+            diff: diff(recorded, entry.before.as_ref(), entry.after.as_ref()),
             additional_fields: particulars(event),
             request_id: metadata.correlation_id,
             causation_id: metadata.causation_id,
             command_id: metadata.command_id,
+            unreadable: None,
         }
     }
 
