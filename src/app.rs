@@ -6,15 +6,15 @@ use rollcall_events::{
     Metadata,
     clock::Clock,
     ids::Ids,
-    log::{Appender, LogError, LogReader, Upcasters},
+    log::{Appender, LogError, LogReader, Unfit, Upcasters, observe},
     organization::{
         CreateOrganization, Organization, OrganizationCommand, OrganizationDetails,
         OrganizationError, OrganizationName,
     },
     user::{PasswordPolicy, User},
-    vault::{MasterKey, Vault, VaultError},
+    vault::{Credential, MasterKey, Vault, VaultError},
 };
-use rollcall_projections::{inline::InlineProjections, organizations, rules, users};
+use rollcall_projections::{fit, inline::InlineProjections, organizations, rules, users};
 use sqlx::{
     Connection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -101,6 +101,12 @@ pub enum StartError {
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The log cannot be added to.
+    #[error(transparent)]
+    Unfit(Unfit),
+    /// The read models are not those of the log.
+    #[error("{0}: `rollcall rebuild` makes the read models again")]
+    ReadModels(String),
     /// A provider cannot be used as it is configured.
     #[error(transparent)]
     Providers(#[from] ProviderSetupError),
@@ -131,6 +137,8 @@ impl App {
         let csrf_key = master_key.derive("csrf");
         let tickets = TicketOffice::new(master_key.derive("tickets"));
         let vault = Vault::open(pool.clone(), master_key, clock.as_ref()).await?;
+        vault.bind_old_credentials(clock.now()).await?;
+        look_at_the_log(&pool, clock.as_ref()).await?;
         for name in rules::outdated(&pool).await? {
             tracing::warn!(
                 projection = name,
@@ -173,6 +181,53 @@ impl App {
             default_organization,
         }))
     }
+}
+
+impl App {
+    /// How many password hashes a user has had. Of a stored hash that is not the user's, the events tell: so the password can be
+    /// set again.
+    ///
+    /// # Errors
+    /// The database fails, or an event cannot be read.
+    pub async fn password_revision(
+        &self,
+        user: Uuid,
+        credential: &Credential,
+    ) -> Result<i64, LogError> {
+        if credential.is_bound {
+            return Ok(credential.revision);
+        }
+        Ok(self.users.state(user).await?.password_revision())
+    }
+}
+
+/// Whether anything can be recorded, and what else the operator has to know of clocks, log and read models.
+async fn look_at_the_log(pool: &PgPool, clock: &dyn Clock) -> Result<(), StartError> {
+    let mut conn = pool.acquire().await?;
+    let observed = observe(&mut *conn).await?;
+    match observed.unfit(clock) {
+        Some(unfit @ Unfit::Head { .. }) => return Err(StartError::Unfit(unfit)),
+        Some(unfit @ Unfit::Clock(_)) => tracing::error!(
+            error = &unfit as &dyn std::error::Error,
+            "nothing is recorded by this node until the clocks agree"
+        ),
+        None => {}
+    }
+    if let Some(ahead) = observed.head_ahead(clock) {
+        tracing::error!(
+            ahead_s = ahead.num_seconds(),
+            recorded_at = %observed.head.recorded_at,
+            "the last event was recorded in the future: until then every event gets that time"
+        );
+    }
+    if let Some(misfit) = fit::misfit(&mut conn).await? {
+        let says = "log and read models do not fit: `rollcall rebuild` makes the read models again";
+        if observed.head.position > 0 && organizations::find::default(&mut *conn).await?.is_none() {
+            return Err(StartError::ReadModels(misfit));
+        }
+        tracing::error!(%misfit, "{says}");
+    }
+    Ok(())
 }
 
 /// All processors but one: whatever comes in, one is left for everything else.

@@ -11,7 +11,8 @@ use rollcall_events::{
     Claim, EventSourced, Metadata, Recorded,
     ids::Ids,
     log::{
-        Appender, Loaded, LogError, LogReader, Outcome, State, Store, Submission, Verdict, legible,
+        Appender, Loaded, LogError, LogReader, Outcome, State, Store, Submission, Unfit, Verdict,
+        legible,
     },
     vault::{KeyRing, VaultError, VaultWrite},
 };
@@ -68,6 +69,9 @@ pub enum CommandError<E: std::error::Error + 'static> {
     /// The log or the vault cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// Nothing can be recorded by this node now.
+    #[error(transparent)]
+    Unfit(Unfit),
     /// The database did not answer; nothing was recorded.
     #[error("the database does not answer")]
     Unavailable(#[source] Arc<sqlx::Error>),
@@ -195,6 +199,7 @@ impl<A: EventSourced> CommandBus<A> {
         basis: Basis<A>,
     ) -> Result<(Outcome, Option<A::Error>), CommandError<A::Error>> {
         let Basis { loaded, damage } = basis;
+        self.reader.vault().bind(&mut secrets);
         let keys = self
             .keys(stream, &metadata, loaded.version == 0, &mut secrets)
             .await?;
@@ -276,6 +281,7 @@ impl<A: EventSourced> CommandBus<A> {
             }
             (Outcome::Taken(claim), _) => Err(CommandError::Taken(claim)),
             (Outcome::Stale, _) => Err(CommandError::Contended),
+            (Outcome::Refused(unfit), _) => Err(CommandError::Unfit(unfit)),
             (Outcome::Unavailable(error), _) => Err(CommandError::Unavailable(error)),
             (Outcome::Unknown(error), _) => Err(CommandError::OutcomeUnknown(error)),
             (Outcome::Failed, _) => Err(CommandError::Internal),

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rollcall_events::{attempt::Day, log::forget_commands};
+use rollcall_events::{
+    attempt::Day,
+    log::{forget_commands, observe},
+};
 use rollcall_projections::{sessions, tidy_up_activity};
 
 use crate::app::{App, AppState};
@@ -32,10 +35,11 @@ pub async fn run(app: AppState) {
 /// # Errors
 /// The database does not answer.
 pub async fn tidy_up(app: &App) -> sqlx::Result<()> {
-    let now = app.clock.now();
+    let observed = observe(&app.pool).await?;
+    let now = observed.shared_time(app.clock.as_ref());
     forget_commands(&app.pool, now - COMMANDS_KEPT).await?;
     sweep_sessions(app, now).await?;
-    forget_attempts(app, now).await?;
+    forget_attempts(app, observed.recorded_time(app.clock.as_ref())).await?;
     tidy_up_activity(&app.pool).await
 }
 

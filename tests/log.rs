@@ -17,6 +17,10 @@ mod tools;
 mod append_only;
 #[path = "log/audit.rs"]
 mod audit;
+#[path = "log/bindings.rs"]
+mod bindings;
+#[path = "log/clocks.rs"]
+mod clocks;
 #[path = "log/conflicts.rs"]
 mod conflicts;
 #[path = "log/cqrs.rs"]
@@ -45,6 +49,8 @@ mod provider_tokens;
 mod queries;
 #[path = "log/rebuild.rs"]
 mod rebuild;
+#[path = "log/restored.rs"]
+mod restored;
 #[path = "log/secrecy.rs"]
 mod secrecy;
 #[path = "log/snapshots.rs"]

@@ -9,6 +9,7 @@ mod bell;
 pub mod checkpoints;
 mod codec;
 mod commands;
+mod examine;
 mod export;
 mod head;
 mod merkle;
@@ -23,12 +24,13 @@ mod unreadable;
 mod upcast;
 
 pub use append::{Appender, ImportError, Importing, Inline, import, left_behind};
-pub use batch::{Outcome, State, Submission, Verdict};
+pub use batch::{Outcome, State, Submission, Unfit, Verdict};
 pub use bell::Bell;
 pub use codec::{Columns, RawEvent, ReadEvent};
 pub use commands::forget_commands;
+pub use examine::{Examined, examine, legible_after};
 pub use export::{Export, ExportError, export};
-pub use head::{Head, head, settle};
+pub use head::{Head, Observed, head, observe, settle};
 pub(crate) use merkle::inner;
 #[cfg(test)]
 pub(crate) use merkle::leaf;

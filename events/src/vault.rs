@@ -4,6 +4,7 @@
 //! Every person has a random key. What belongs to them is sealed under it before it is written anywhere in the log;
 //! the key itself lies here, wrapped by the master key. Deleting the row erases the person.
 
+mod binding;
 mod checkpoint_key;
 mod credentials;
 mod master_key;
@@ -20,9 +21,10 @@ use sqlx::{PgConnection, PgExecutor, PgPool};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+pub use binding::CheckedCredential;
 pub use checkpoint_key::SignerError;
 pub(crate) use credentials::write;
-pub use credentials::{Credential, VaultWrite, credential};
+pub use credentials::{Credential, VaultWrite};
 pub use master_key::{InvalidMasterKey, MasterKey};
 pub use provider_tokens::{ProviderTokens, StoredTokens};
 pub use rows::{VaultRow, vault_rows};
@@ -93,15 +95,21 @@ impl Vault {
                 expected: known.join(", "),
             });
         }
+        Ok(Self::unregistered(pool, master))
+    }
+
+    /// The vault of a database, whatever master key that knows: to look at it, and change nothing.
+    #[must_use]
+    pub fn unregistered(pool: PgPool, master: MasterKey) -> Self {
         let opened = Cache::builder()
             .max_capacity(KEYS_IN_MEMORY)
             .time_to_live(KEY_MEMORY)
             .build();
-        Ok(Self {
+        Self {
             pool,
             master: Arc::new(master),
             opened,
-        })
+        }
     }
 
     /// A new key for a new subject: used to seal at once, and written with the first event.

@@ -5,7 +5,7 @@
 //! the keys that there are, so that an erased person is gone from here too. [`search`] is the language in which entries are
 //! asked for.
 
-mod apply;
+pub(crate) mod apply;
 mod entry;
 mod filter;
 mod finding;

@@ -7,6 +7,7 @@
 mod activity;
 pub mod audit;
 mod columns;
+pub mod fit;
 pub mod flows;
 pub mod history;
 pub mod identities;

@@ -6,14 +6,17 @@
 
 mod chain;
 mod compare;
+mod credentials;
 mod decide;
 mod events;
 mod repair;
 
 use std::{fmt, sync::Arc};
 
+use chrono::TimeDelta;
 use chrono::{DateTime, Utc};
 use rollcall_events::{
+    clock::SystemClock,
     log::{LogError, LogReader, Part, checkpoints, left_behind},
     vault::VaultError,
 };
@@ -28,7 +31,7 @@ use crate::{
 use chain::{Ends, follow};
 use compare::{Differing, compare};
 use decide::Deciding;
-use events::{Incomplete, Watched};
+use events::{Incomplete, Seen, Watched};
 
 /// Pieces of the chain of events that wait to be looked at, at most.
 const AHEAD: usize = 64;
@@ -57,6 +60,10 @@ pub struct Verified {
     pub unjudged: usize,
     /// What is wrong with the log.
     pub flaws: Vec<Flaw>,
+    /// What is wrong with the password hashes in the vault.
+    pub credentials: Vec<String>,
+    /// How far the last event was recorded ahead of the database's clock, if that is more than clocks may differ.
+    pub head_ahead: Option<TimeDelta>,
     /// What is wrong with the read models.
     pub differences: Vec<Difference>,
     /// How many rows were mended.
@@ -110,7 +117,7 @@ impl Verified {
     /// Whether everything is as it should be.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.flaws.is_empty() && self.differences.is_empty()
+        self.flaws.is_empty() && self.credentials.is_empty() && self.differences.is_empty()
     }
 }
 
@@ -131,13 +138,18 @@ pub async fn verify(
     }
     let mut leader = owner.connect().await?;
     let snapshot = Snapshot::take(owner, &mut leader).await?;
-    let head = rollcall_events::log::head(&mut leader).await?;
+    let observed = rollcall_events::log::observe(&mut leader).await?;
+    let head_ahead = observed.head_ahead(&SystemClock);
+    let head = observed.head;
     let reading = Reading {
         upcasters: log.upcasters().clone(),
         keys: Arc::new(log.vault().all_keys(&mut leader).await?),
     };
     progress.begin(Stage::Folding, head.position.unsigned_abs());
-    let (mut verified, rows, incomplete) = fold(&snapshot, wish, &reading, &head, progress).await?;
+    let (mut verified, rows, seen) = fold(&snapshot, wish, &reading, &head, progress).await?;
+    verified.head_ahead = head_ahead;
+    verified.credentials = credentials::check(&mut leader, log.vault(), wish.user, &seen).await?;
+    let incomplete = seen.incomplete;
     progress.begin(Stage::Comparing, 0);
     let mut differing = compare_all(&snapshot, wish, head.recorded_at, rows, &mut verified).await?;
     let found = differing.len();
@@ -208,7 +220,7 @@ async fn fold(
     reading: &Reading,
     head: &rollcall_events::log::Head,
     progress: &Arc<Progress>,
-) -> Result<(Verified, Vec<TableRows>, Incomplete), VerifyError> {
+) -> Result<(Verified, Vec<TableRows>, Seen), VerifyError> {
     let workers = if wish.user.is_some() {
         1
     } else {
@@ -245,8 +257,8 @@ async fn fold(
         watched.push(seen);
     }
     let (events, mut flaws) = joined(following.await);
-    let seen = events::together(watched, wish.user, left_behind);
-    flaws.extend(seen.flaws);
+    let mut seen = events::together(watched, wish.user, left_behind);
+    flaws.append(&mut seen.flaws);
     flaws.sort_by_key(|flaw| flaw.position);
     let verified = Verified {
         events,
@@ -254,7 +266,7 @@ async fn fold(
         flaws,
         ..Verified::default()
     };
-    Ok((verified, rows, seen.incomplete))
+    Ok((verified, rows, seen))
 }
 
 /// Whether all events that decide about the row can be read.

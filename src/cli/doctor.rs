@@ -4,16 +4,21 @@ use std::{
     error::Error,
     io::{self, Write},
     sync::Arc,
+    time::Duration,
 };
 
 use clap::Args as ClapArgs;
 use rollcall_events::{
-    clock::{Clock, SystemClock},
-    vault::known_master_keys,
+    clock::{Clock, MOST_SKEW, SystemClock},
+    log::{self, Unfit, observe},
+    vault::{Vault, known_master_keys},
 };
-use rollcall_projections::rules;
+use rollcall_projections::{fit, rules};
 use serde_json::json;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{
+    ConnectOptions, Connection, PgConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 
 use super::{sentence, users::Format};
 use crate::{
@@ -22,6 +27,9 @@ use crate::{
     database::{self, Database, DatabaseError, Schema},
     postgres::Cluster,
 };
+
+/// How long the events of the log are looked at.
+const EXAMINED_FOR: Duration = Duration::from_secs(10);
 
 /// The options of the service that is looked at, and how to tell of it.
 #[derive(ClapArgs)]
@@ -104,6 +112,11 @@ async fn examine_database(config: &Config, database: &Database) -> Vec<Finding> 
     ];
     // The tables that the rest is read from may not be there, or may be others.
     if matches!(schema, Ok(Schema::Current)) {
+        findings.push(Finding::new("clock", clock(&mut conn).await));
+        findings.push(Finding::new(
+            "log",
+            readable_log(config, &database.service, &mut conn).await,
+        ));
         findings.push(Finding::new("projections", projections(&mut conn).await));
         findings.push(Finding::new(
             "master key",
@@ -130,7 +143,75 @@ fn verdict_on(schema: &sqlx::Result<Schema>) -> Result<String, String> {
     }
 }
 
+/// Whether this machine and the database agree on the time, and the log with both.
+async fn clock(conn: &mut PgConnection) -> Result<String, String> {
+    let observed = observe(conn).await.map_err(|error| said(&error))?;
+    let ahead = SystemClock.ahead_of(observed.database_time);
+    if ahead.abs() > MOST_SKEW {
+        return Err(said(&Unfit::Clock(ahead)));
+    }
+    match observed.head_ahead(&SystemClock) {
+        Some(ahead) => Err(format!(
+            "The last event was recorded at {}, {} seconds ahead of the database's clock: until then every event gets that time.",
+            observed.head.recorded_at,
+            ahead.num_seconds()
+        )),
+        None => Ok("This machine, the database and the log agree on the time.".to_owned()),
+    }
+}
+
+/// Whether the log can be added to, and read.
+async fn readable_log(
+    config: &Config,
+    service: &PgConnectOptions,
+    conn: &mut PgConnection,
+) -> Result<String, String> {
+    let observed = observe(&mut *conn).await.map_err(|error| said(&error))?;
+    if let Some(unfit @ Unfit::Head { .. }) = observed.unfit(&SystemClock) {
+        return Err(said(&unfit));
+    }
+    let known = known_master_keys(&mut *conn)
+        .await
+        .map_err(|error| said(&error))?;
+    let key = database::existing_master_key(config).ok().flatten();
+    let key = key.filter(|key| known.iter().any(|id| id == key.id()));
+    let vault = key.map(|key| {
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .connect_lazy_with(service.clone());
+        Vault::unregistered(pool, key)
+    });
+    let examined = log::examine(conn, vault.as_ref(), EXAMINED_FOR)
+        .await
+        .map_err(|error| said(&error))?;
+    let looked_at = if examined.is_whole {
+        format!("{} events", examined.position)
+    } else {
+        format!(
+            "the first {} events (`rollcall verify` looks at all)",
+            examined.position
+        )
+    };
+    match examined.first {
+        None if examined.damaged_keys == 0 => Ok(format!("It can be read: {looked_at}.")),
+        None => Err(format!(
+            "{} keys in the vault do not unwrap: `rollcall verify` names them.",
+            examined.damaged_keys
+        )),
+        Some((position, reason)) => Err(format!(
+            "{} of {looked_at} cannot be read, and {} keys in the vault do not unwrap: `rollcall verify` names them. \
+             The first is event {position}: {reason}.",
+            examined.unreadable, examined.damaged_keys
+        )),
+    }
+}
+
 async fn projections(conn: &mut PgConnection) -> Result<String, String> {
+    if let Some(misfit) = fit::misfit(conn).await.map_err(|error| said(&error))? {
+        return Err(format!(
+            "They do not fit: {misfit}. `rollcall rebuild` makes them again."
+        ));
+    }
     let outdated = outdated(conn).await.map_err(|error| said(&error))?;
     if outdated.is_empty() {
         return Ok("All rows were made by the rules of today.".to_owned());

@@ -89,6 +89,12 @@ fn judge(verified: &Verified) -> Result<(), Box<dyn Error>> {
     if flaws > 0 {
         return Err(format!("{flaws} things are wrong with the log itself: restore it").into());
     }
+    if !verified.credentials.is_empty() {
+        let count = verified.credentials.len();
+        return Err(
+            format!("{count} things are wrong with the password hashes in the vault").into(),
+        );
+    }
     if differences > 0 && verified.repaired == 0 {
         return Err(format!(
             "{differences} things are served that did not happen so: `rollcall verify --repair` mends them"
@@ -102,6 +108,16 @@ fn print_text(verified: &Verified) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for flaw in &verified.flaws {
         writeln!(out, "{flaw}")?;
+    }
+    for credential in &verified.credentials {
+        writeln!(out, "vault: {credential}")?;
+    }
+    if let Some(ahead) = verified.head_ahead {
+        writeln!(
+            out,
+            "The last event was recorded {} seconds ahead of the database's clock: until then every event gets its time.",
+            ahead.num_seconds()
+        )?;
     }
     for difference in &verified.differences {
         writeln!(out, "{difference}")?;
@@ -132,6 +148,8 @@ fn print_json(verified: &Verified) -> Result<(), Box<dyn Error>> {
         "unreadable": verified.unreadable,
         "unjudged": verified.unjudged,
         "flaws": flaws,
+        "credentials": verified.credentials,
+        "head_ahead_s": verified.head_ahead.map(|ahead| ahead.num_seconds()),
         "differences": differences,
         "repaired": verified.repaired,
     });

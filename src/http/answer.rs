@@ -6,7 +6,11 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use rollcall_events::{database_error::is_unavailable, log::LogError, vault::VaultError};
+use rollcall_events::{
+    database_error::is_unavailable,
+    log::{LogError, Unfit},
+    vault::VaultError,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -181,6 +185,7 @@ impl Refusal {
     /// What became of a command that neither the domain refused nor anybody's name stood against.
     pub fn from_command<E: std::error::Error + 'static>(error: &CommandError<E>) -> Self {
         match error {
+            CommandError::Unfit(unfit) => Self::unfit(unfit),
             CommandError::Unavailable(_) => Self::unavailable("Nothing was changed."),
             CommandError::OutcomeUnknown(_) => Self::unavailable(
                 "It is not known whether the change was recorded: look before you repeat it.",
@@ -199,6 +204,22 @@ impl Refusal {
             CommandError::Damaged(damage) => Self::damaged(damage),
             CommandError::Internal => Self::logged(),
         }
+    }
+
+    /// 503: nothing can be recorded, which the log says once.
+    #[must_use]
+    pub fn unfit(unfit: &Unfit) -> Self {
+        let message = match unfit {
+            Unfit::Clock(_) => {
+                "The clock of this node differs from the database's, so that it records nothing. Another node may."
+            }
+            Unfit::Head { .. } => {
+                "The database was restored in part, so that nothing can be recorded."
+            }
+        };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+            .with_detail(format!("Nothing was changed: {unfit}."))
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("60"))
     }
 
     /// 500: what is asked for depends on events or a key that were damaged.

@@ -1,6 +1,7 @@
 //! `GET /healthz`: the process lives. `GET /readyz`: it can serve, because its database answers and it is not stopping.
 
 use axum::{extract::State, http::StatusCode};
+use rollcall_events::log::observe;
 
 use super::answer::{Json, Notice, Refusal};
 use crate::app::AppState;
@@ -17,7 +18,7 @@ pub async fn alive() -> Json<Notice> {
     Json(StatusCode::OK, Notice::new("Alive."))
 }
 
-/// The service can serve: its database answers, the log is there, and it has not been asked to stop.
+/// The service can serve: its database answers, its log can be added to, and it has not been asked to stop.
 #[utoipa::path(get, path = "/readyz", tag = "service", operation_id = "is_ready",
     responses((status = 200, body = Notice, example = json!({ "message": "Ready." }))))]
 pub async fn ready(State(app): State<AppState>) -> Result<Json<Notice>, Refusal> {
@@ -27,6 +28,9 @@ pub async fn ready(State(app): State<AppState>) -> Result<Json<Notice>, Refusal>
             "The service is stopping.",
         ));
     }
-    rollcall_events::log::head(&app.pool).await?;
+    let observed = observe(&app.pool).await?;
+    if let Some(unfit) = observed.unfit(app.clock.as_ref()) {
+        return Err(Refusal::unfit(&unfit));
+    }
     Ok(Json(StatusCode::OK, Notice::new("Ready.")))
 }

@@ -202,6 +202,8 @@ fn all_is_well() {
     let expected = [
         "database",
         "schema",
+        "clock",
+        "log",
         "projections",
         "master key",
         "oidc discovery",

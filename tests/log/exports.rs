@@ -71,7 +71,7 @@ pub async fn restorable(app: &TestApp) -> Vec<u8> {
 
 /// A database where nothing has happened, as the console works on it.
 pub struct Elsewhere {
-    owner: PgConnectOptions,
+    pub owner: PgConnectOptions,
     log: LogReader,
 }
 

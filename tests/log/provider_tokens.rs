@@ -7,7 +7,7 @@ use rollcall_events::{
     clock::Clock,
     ids::Ids,
     user::{LoginType, UserCommand},
-    vault::{ProviderTokens, VaultError, VaultWrite, credential},
+    vault::{ProviderTokens, VaultError, VaultWrite},
 };
 use sqlx::ConnectOptions;
 use uuid::Uuid;
@@ -44,7 +44,8 @@ async fn kept(app: &TestApp, user: Uuid) -> Option<(String, i64)> {
 }
 
 async fn hash(app: &TestApp, user: Uuid) -> Option<(String, i64)> {
-    let found = credential(app.pool(), user).await.unwrap();
+    let vault = app.app.log.vault();
+    let found = vault.credential(app.pool(), user).await.unwrap();
     found.map(|found| (found.password_hash, found.revision))
 }
 

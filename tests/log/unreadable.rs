@@ -344,6 +344,7 @@ fn no_reader_of_events_is_missing_here() {
             "events/src/evidence/export/verify.rs",
             "events/src/log/append/import.rs",
             "events/src/log/codec.rs",
+            "events/src/log/examine.rs",
             "events/src/log/export.rs",
             "events/src/log/opened.rs",
             "events/src/log/scan.rs",

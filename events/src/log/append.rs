@@ -15,8 +15,8 @@ use tokio::{sync::mpsc, time::Instant};
 use uuid::Uuid;
 
 use super::{
-    batch::{Decisions, Facts, Outcome, Submission, decide},
-    head::begin_and_lock,
+    batch::{Decisions, Facts, Outcome, Submission, Unfit, decide},
+    head::{Observed, begin_and_lock},
     subscribe::CHANNEL,
 };
 use crate::{
@@ -72,6 +72,7 @@ impl Appender {
             conn: None,
             inline: Box::new(inline),
             clock,
+            unfit: None,
         };
         tokio::spawn(writer.run(inbox));
         Self { queue }
@@ -89,6 +90,8 @@ struct Writer {
     conn: Option<PgConnection>,
     inline: Box<dyn Inline>,
     clock: Arc<dyn Clock>,
+    /// Why the last batch was refused, which is logged once.
+    unfit: Option<Unfit>,
 }
 
 type Batch = Vec<Box<dyn Submission>>;
@@ -136,11 +139,18 @@ impl Writer {
     }
 
     async fn attempt(&mut self, batch: &mut Batch) -> Result<Vec<Outcome>, Failure> {
-        let (mut conn, head) = self.lock().await.map_err(Failure::Before)?;
+        let (mut conn, observed) = self.lock().await.map_err(Failure::Before)?;
+        if let Some(unfit) = self.unfit(&observed) {
+            in_time(STATEMENT_PATIENCE, conn.execute("ROLLBACK"))
+                .await
+                .map_err(Failure::Before)?;
+            self.conn = Some(conn);
+            return Ok(batch.iter().map(|_| Outcome::Refused(unfit)).collect());
+        }
         let facts = in_time(STATEMENT_PATIENCE, self.facts(&mut conn, batch))
             .await
             .map_err(Failure::Before)?;
-        let decisions = decide(batch, head, facts, self.clock.now());
+        let decisions = decide(batch, observed.head, facts, self.clock.now());
         if decisions.raw.is_empty() {
             in_time(STATEMENT_PATIENCE, conn.execute("ROLLBACK"))
                 .await
@@ -161,7 +171,7 @@ impl Writer {
 
     /// A connection in a transaction that holds the lock on the head. A connection that has died since the last
     /// batch is replaced: nothing had been asked of it yet.
-    async fn lock(&mut self) -> sqlx::Result<(PgConnection, super::Head)> {
+    async fn lock(&mut self) -> sqlx::Result<(PgConnection, Observed)> {
         if let Some(mut conn) = self.conn.take() {
             match in_time(LOCK_PATIENCE, begin_and_lock(&mut conn)).await {
                 Ok(head) => return Ok((conn, head)),
@@ -177,6 +187,21 @@ impl Writer {
             Ok((conn, head))
         })
         .await
+    }
+
+    /// Why nothing can be appended here and now. A line in the log says when that begins and when it is over.
+    fn unfit(&mut self, observed: &Observed) -> Option<Unfit> {
+        let unfit = observed.unfit(self.clock.as_ref());
+        match (&unfit, &self.unfit) {
+            (Some(unfit), None) => tracing::error!(
+                error = unfit as &dyn std::error::Error,
+                "nothing is recorded by this node until that is mended"
+            ),
+            (None, Some(_)) => tracing::info!("this node records again"),
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        self.unfit = unfit;
+        unfit
     }
 
     async fn facts(&self, conn: &mut PgConnection, batch: &Batch) -> sqlx::Result<Facts> {

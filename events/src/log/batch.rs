@@ -3,7 +3,7 @@
 
 use std::{any::Any, collections::HashMap, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{
@@ -65,12 +65,32 @@ pub enum Outcome {
     Taken(Claim),
     /// This very command was recorded before; its last event is at this position.
     AlreadyDone(i64),
+    /// Not recorded, because it must not be now.
+    Refused(Unfit),
     /// Certainly not recorded: the database did not answer.
     Unavailable(Arc<sqlx::Error>),
     /// Perhaps recorded: the database was lost in the middle of the commit and has not come back to tell.
     Unknown(Arc<sqlx::Error>),
     /// Certainly not recorded, because of a flaw of ours, which has been logged.
     Failed,
+}
+
+/// Why nothing can be appended, whatever it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// The node and the database do not agree on the time, by so much. Positive: the node is ahead.
+    #[error("the clock of this node differs from the database's by {} seconds", .0.num_seconds())]
+    Clock(TimeDelta),
+    /// The head is not the last event: the database was restored in part.
+    #[error(
+        "the head of the log is at position {head}, and its last event at {last_event}: the database was restored in part"
+    )]
+    Head {
+        /// The position of the head.
+        head: i64,
+        /// The position of the last event.
+        last_event: i64,
+    },
 }
 
 /// What the database says about a batch, read under the lock.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::WrappedKey;
@@ -32,6 +32,17 @@ pub enum VaultWrite {
         /// Counts the subject's hashes, from 1.
         revision: i64,
     },
+    /// The same, bound to the subject: what the command bus makes of it.
+    BoundPasswordHash {
+        /// Whose.
+        subject: Uuid,
+        /// A PHC string.
+        hash: String,
+        /// Counts the subject's hashes, from 1.
+        revision: i64,
+        /// Says that the hash is the subject's.
+        binding: Vec<u8>,
+    },
     /// What a provider gave, in place of anything earlier.
     ProviderTokens {
         /// About whom.
@@ -54,30 +65,26 @@ pub enum VaultWrite {
 }
 
 /// A stored password hash.
-#[derive(Clone, sqlx::FromRow)]
+#[derive(Clone)]
 pub struct Credential {
     /// A PHC string.
     pub password_hash: String,
     /// Counts the subject's hashes, from 1.
     pub revision: i64,
+    /// Whether the hash is the subject's, as of that revision. Any other proves nothing.
+    pub is_bound: bool,
 }
 
-/// The current password hash of `subject`.
-///
-/// # Errors
-/// The database fails.
-pub async fn credential(
-    executor: impl PgExecutor<'_>,
-    subject: Uuid,
-) -> sqlx::Result<Option<Credential>> {
-    sqlx::query_as("SELECT password_hash, revision FROM vault.credentials WHERE subject_id = $1")
-        .bind(subject)
-        .fetch_optional(executor)
-        .await
+impl Credential {
+    /// The hash to verify a password by; none if it is not the subject's.
+    #[must_use]
+    pub fn trusted_hash(&self) -> Option<&str> {
+        self.is_bound.then_some(self.password_hash.as_str())
+    }
 }
 
-/// A PHC string and its revision.
-type Hash<'a> = (&'a str, i64);
+/// A PHC string, its revision and its binding.
+type Hash<'a> = (&'a str, i64, Option<&'a [u8]>);
 
 /// Sealed tokens, and when the provider has to be asked again.
 type Tokens<'a> = (&'a str, Option<DateTime<Utc>>);
@@ -100,7 +107,16 @@ pub(crate) async fn write(
                 subject,
                 hash,
                 revision,
-            } => drop(hashes.insert(*subject, Some((hash.as_str(), *revision)))),
+            } => drop(hashes.insert(*subject, Some((hash.as_str(), *revision, None)))),
+            VaultWrite::BoundPasswordHash {
+                subject,
+                hash,
+                revision,
+                binding,
+            } => {
+                let hash = (hash.as_str(), *revision, Some(binding.as_slice()));
+                hashes.insert(*subject, Some(hash));
+            }
             VaultWrite::NoPassword { subject } => drop(hashes.insert(*subject, None)),
             VaultWrite::ProviderTokens {
                 subject,
@@ -140,24 +156,29 @@ async fn write_keys_and_hashes(
              SELECT *, $7::timestamptz FROM UNNEST($1::uuid[], $2::text[], $3::bytea[]))
          , gone AS (
              DELETE FROM vault.credentials WHERE subject_id = ANY($8))
-         INSERT INTO vault.credentials (subject_id, password_hash, revision, changed_at)
-         SELECT *, $7::timestamptz FROM UNNEST($4::uuid[], $5::text[], $6::bigint[])
+         INSERT INTO vault.credentials (subject_id, password_hash, revision, binding, changed_at)
+         SELECT *, $7::timestamptz FROM UNNEST($4::uuid[], $5::text[], $6::bigint[], $9::bytea[])
              ON CONFLICT (subject_id) DO UPDATE
             SET password_hash = excluded.password_hash, revision = excluded.revision
-              , changed_at = excluded.changed_at",
+              , binding = excluded.binding, changed_at = excluded.changed_at",
     )
     .bind(keys.iter().map(|(subject, _)| *subject).collect::<Vec<_>>())
     .bind(master_key_ids)
     .bind(wrapped)
     .bind(kept.iter().map(|(subject, _)| *subject).collect::<Vec<_>>())
-    .bind(kept.iter().map(|(_, (hash, _))| *hash).collect::<Vec<_>>())
+    .bind(kept.iter().map(|(_, (hash, ..))| *hash).collect::<Vec<_>>())
     .bind(
         kept.iter()
-            .map(|(_, (_, revision))| *revision)
+            .map(|(_, (_, revision, _))| *revision)
             .collect::<Vec<_>>(),
     )
     .bind(now)
     .bind(gone)
+    .bind(
+        kept.iter()
+            .map(|(_, (_, _, binding))| *binding)
+            .collect::<Vec<_>>(),
+    )
     .execute(conn)
     .await?;
     Ok(())
@@ -213,7 +234,9 @@ impl std::fmt::Debug for VaultWrite {
         let (kind, subject) = match self {
             Self::Key { subject, .. } => ("Key", subject),
             Self::NoKey { subject } => ("NoKey", subject),
-            Self::PasswordHash { subject, .. } => ("PasswordHash", subject),
+            Self::PasswordHash { subject, .. } | Self::BoundPasswordHash { subject, .. } => {
+                ("PasswordHash", subject)
+            }
             Self::ProviderTokens { subject, .. } => ("ProviderTokens", subject),
             Self::NoProviderTokens { subject } => ("NoProviderTokens", subject),
             Self::NoPassword { subject } => ("NoPassword", subject),

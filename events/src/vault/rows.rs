@@ -1,5 +1,6 @@
 //! The vault's rows, taken along to another place.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,9 @@ pub enum VaultRow {
         password_hash: String,
         /// Counts the subject's hashes.
         revision: i64,
+        /// Says that the hash is the subject's, in base64; none in an export from before there were bindings.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        binding: Option<String>,
         /// Since when.
         #[serde(with = "as_micros")]
         changed_at: DateTime<Utc>,
@@ -74,7 +78,7 @@ pub fn vault_rows(conn: &mut PgConnection) -> impl Stream<Item = sqlx::Result<Va
                   UNION ALL
                  SELECT 2, subject_id, 'credential', json_build_object(
                             'subject_id', subject_id, 'password_hash', password_hash, 'revision', revision
-                          , 'changed_at', changed_at)
+                          , 'binding', replace(encode(binding, 'base64'), chr(10), ''), 'changed_at', changed_at)
                    FROM vault.credentials
                   UNION ALL
                  SELECT 3, subject_id, 'provider_tokens', json_build_object(
@@ -99,7 +103,8 @@ impl Vault {
         for row in rows {
             self.is_wrapped_for_us(row)?;
         }
-        let rows = serde_json::to_string(rows)
+        let rows: Vec<VaultRow> = rows.iter().map(|row| self.bound(row)).collect();
+        let rows = serde_json::to_string(&rows)
             .map_err(|error| VaultError::Database(sqlx::Error::Encode(error.into())))?;
         sqlx::query(
             "WITH lines AS (
@@ -111,10 +116,10 @@ impl Vault {
                         AS key (subject_id uuid, master_key_id text, wrapped text, created_at timestamptz)
                   WHERE line -> 'subject_key' IS NOT NULL)
              , credentials AS (
-                 INSERT INTO vault.credentials (subject_id, password_hash, revision, changed_at)
-                 SELECT subject_id, password_hash, revision, changed_at
+                 INSERT INTO vault.credentials (subject_id, password_hash, revision, binding, changed_at)
+                 SELECT subject_id, password_hash, revision, decode(binding, 'base64'), changed_at
                    FROM lines, json_to_record(line -> 'credential')
-                        AS credential (subject_id uuid, password_hash text, revision bigint, changed_at timestamptz)
+                        AS credential (subject_id uuid, password_hash text, revision bigint, binding text, changed_at timestamptz)
                   WHERE line -> 'credential' IS NOT NULL)
              INSERT INTO vault.provider_tokens (subject_id, sealed, expires_at, revision)
              SELECT subject_id, sealed, expires_at, revision
@@ -126,6 +131,24 @@ impl Vault {
         .execute(conn)
         .await?;
         Ok(())
+    }
+
+    /// A hash that was exported before there were bindings is taken for its subject's.
+    fn bound(&self, row: &VaultRow) -> VaultRow {
+        let mut row = row.clone();
+        if let VaultRow::Credential {
+            subject_id,
+            password_hash,
+            revision,
+            binding,
+            ..
+        } = &mut row
+        {
+            binding.get_or_insert_with(|| {
+                STANDARD.encode(self.binding(*subject_id, *revision, password_hash))
+            });
+        }
+        row
     }
 
     /// Keys that are wrapped by another master key would open nothing. One that was damaged before it was exported stays as it

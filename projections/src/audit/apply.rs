@@ -37,7 +37,7 @@ pub(super) fn apply(rows: &mut AuditRows, recorded: &Recorded) {
 }
 
 /// The entry that tells of an event, if one does.
-pub(super) fn row(recorded: &Recorded) -> Option<AuditRow> {
+pub(crate) fn row(recorded: &Recorded) -> Option<AuditRow> {
     let told = match &recorded.event {
         Event::User(event) => of_user(recorded, event)?,
         Event::Organization(_) => Told {

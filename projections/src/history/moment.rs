@@ -185,7 +185,6 @@ async fn changes(
               , recorded_at
            FROM log.events
           WHERE aggregate_id = $1
-            AND aggregate_type = 'user'
             AND ($2::timestamptz IS NULL OR recorded_at <= $2)
             AND version <= $3
             AND position <= $4

@@ -33,6 +33,8 @@ pub(super) struct Watched {
     damaged: HashMap<Uuid, (i64, u64)>,
     unreadable: u64,
     incomplete: Incomplete,
+    /// How many password hashes each user has had.
+    revisions: HashMap<Uuid, i64, RandomState>,
     flaws: Vec<Flaw>,
 }
 
@@ -57,6 +59,7 @@ impl Watched {
             damaged: HashMap::new(),
             unreadable: 0,
             incomplete: Incomplete::default(),
+            revisions: HashMap::default(),
             flaws: Vec::new(),
         }
     }
@@ -129,6 +132,9 @@ impl Wanted for Watched {
         if matches!(event.event, Event::User(UserEvent::UserErased {})) {
             self.erased.insert(event.stream);
         }
+        if has_new_hash(&event.event) {
+            *self.revisions.entry(event.stream).or_default() += 1;
+        }
         Some(event)
     }
 
@@ -146,6 +152,23 @@ impl Wanted for Watched {
     }
 }
 
+/// Whether the vault got a password hash with the event.
+fn has_new_hash(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::User(
+            UserEvent::UserCreated {
+                password_scheme: Some(_),
+                ..
+            } | UserEvent::LoginTypeChanged {
+                password_scheme: Some(_),
+                ..
+            } | UserEvent::PasswordChanged { .. }
+                | UserEvent::PasswordRehashed { .. }
+        )
+    )
+}
+
 /// What was found about the events of all parts.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -153,6 +176,8 @@ pub(super) struct Seen {
     /// How many events cannot be read, or not in full.
     pub unreadable: u64,
     pub incomplete: Incomplete,
+    /// How many password hashes each user has had.
+    pub revisions: HashMap<Uuid, i64, RandomState>,
 }
 
 /// Puts together what was seen of all parts. Of `user` alone, others may well have been erased elsewhere. Up to
@@ -168,6 +193,7 @@ pub(super) fn together(parts: Vec<Watched>, user: Option<Uuid>, left_behind: i64
     for part in parts {
         seen.flaws.extend(part.flaws);
         seen.unreadable += part.unreadable;
+        seen.revisions.extend(part.revisions);
         seen.incomplete.streams.extend(part.incomplete.streams);
         seen.incomplete.positions.extend(part.incomplete.positions);
         for (subject, position) in part.keyless {

@@ -6,10 +6,7 @@ use std::{
     io::{self, BufRead, IsTerminal},
 };
 
-use rollcall_events::{
-    user::UserCommand,
-    vault::{self, VaultWrite},
-};
+use rollcall_events::{user::UserCommand, vault::VaultWrite};
 use rollcall_projections::users::FoundUser;
 
 use super::{One, find::find, give};
@@ -19,19 +16,22 @@ use crate::{app::App, auth::passwords::Hashed};
 pub async fn set_password(app: &App, one: &One) -> Result<(), Box<dyn Error>> {
     let user = find(app, &one.user).await?;
     let id = user.row.id;
-    let credential = vault::credential(&app.pool, id)
+    let vault = app.log.vault();
+    let credential = vault
+        .credential(&app.pool, id)
         .await?
         .ok_or("this user does not sign in with a password")?;
     let hashed = accept(app, hints(&user)).await?;
+    let revision = app.password_revision(id, &credential).await?;
     let command = UserCommand::ChangePassword {
         scheme: hashed.scheme,
-        revision: credential.revision,
+        revision,
         roles: None,
     };
     let secrets = vec![VaultWrite::PasswordHash {
         subject: id,
         hash: hashed.hash,
-        revision: credential.revision + 1,
+        revision: revision + 1,
     }];
     give(app, id, command, secrets).await?;
     eprintln!("The password is changed; every session and token of this user has ended.");

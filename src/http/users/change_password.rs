@@ -10,7 +10,7 @@ use axum::{
 };
 use rollcall_events::{
     user::{LoginType, UserCommand, UserError},
-    vault::{self, VaultWrite},
+    vault::VaultWrite,
 };
 use rollcall_projections::users::FoundUser;
 use serde::Deserialize;
@@ -103,11 +103,14 @@ async fn change(
     let id = found.row.id;
     let mut tries = 0;
     loop {
-        let credential = vault::credential(&app.pool, id)
+        let credential = app
+            .log
+            .vault()
+            .credential(&app.pool, id)
             .await?
             .ok_or_else(Refusal::not_found)?;
-        let hash = credential.password_hash;
-        if !old.is_empty() && !matches(app, &old, &hash).await? {
+        let hash = credential.trusted_hash();
+        if !old.is_empty() && !matches(app, &old, hash).await? {
             let wrong = Validation::new("old_password", "Old password is incorrect.");
             return Err(
                 Refusal::new(StatusCode::BAD_REQUEST, "Old password is incorrect.")
@@ -115,23 +118,24 @@ async fn change(
             );
         }
         let hashed = accept(app, found, &new).await?;
-        if matches(app, &new, &hash).await? {
+        if matches(app, &new, hash).await? {
             return Err(Refusal::new(
                 StatusCode::BAD_REQUEST,
                 "New password cannot match old password.",
             ));
         }
         let is_own = id == caller.user().row.id;
+        let revision = app.password_revision(id, &credential).await?;
         let command = UserCommand::ChangePassword {
             scheme: hashed.scheme,
-            revision: credential.revision,
+            revision,
             // Hashing takes its time: a member may have become an owner.
             roles: (!is_own).then(|| found.row.roles.iter().copied().collect()),
         };
         let secrets = vec![VaultWrite::PasswordHash {
             subject: id,
             hash: hashed.hash,
-            revision: credential.revision + 1,
+            revision: revision + 1,
         }];
         let metadata = caller.metadata(app);
         match app.users.execute(id, command, metadata, secrets).await {
@@ -144,10 +148,10 @@ async fn change(
     }
 }
 
-async fn matches(app: &App, password: &Arc<str>, hash: &str) -> Result<bool, Refusal> {
+async fn matches(app: &App, password: &Arc<str>, hash: Option<&str>) -> Result<bool, Refusal> {
     let verdict = app
         .passwords
-        .verify(Arc::clone(password), Some(hash.to_owned()))
+        .verify(Arc::clone(password), hash.map(str::to_owned))
         .await?;
     Ok(verdict != Verdict::Wrong)
 }

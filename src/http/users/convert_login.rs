@@ -11,7 +11,7 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_events::{
     user::{LoginType, UserCommand},
-    vault::{self, VaultWrite},
+    vault::VaultWrite,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -123,10 +123,12 @@ async fn to_provider(
     password: String,
 ) -> Result<Response, Refusal> {
     let id = caller.user().row.id;
-    let credential = vault::credential(&app.pool, id)
+    let vault = app.log.vault();
+    let credential = vault
+        .credential(&app.pool, id)
         .await?
         .ok_or_else(|| bad("You do not sign in with a password."))?;
-    let hash = Some(credential.password_hash);
+    let hash = credential.trusted_hash().map(str::to_owned);
     if app.passwords.verify(Arc::from(password), hash).await? == Verdict::Wrong {
         let wrong = Validation::new("password", "The password is incorrect.");
         return Err(bad("The password is incorrect.").with_validations(vec![wrong]));

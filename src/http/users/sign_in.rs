@@ -8,7 +8,7 @@ use rollcall_events::{
     Actor,
     attempt::{Action, RefusalReason, RefusedAttempt, ResourceType},
     user::{EmailAddress, LoginType, Scope, Session, StartSession, Status, UserCommand, UserError},
-    vault::{self, VaultWrite},
+    vault::VaultWrite,
 };
 use rollcall_projections::users::{FoundUser, find};
 use uuid::Uuid;
@@ -166,10 +166,10 @@ async fn prove(app: &App, email: &EmailAddress, password: Arc<str>) -> Result<Pr
     let user = find::by_email(&app.pool, &email.key()).await?;
     // Asked for nobody too: an unknown address takes as many questions to the database as a known one.
     let id = user.as_ref().map_or(Uuid::nil(), |user| user.row.id);
-    let credential = vault::credential(&app.pool, id).await?;
+    let credential = app.log.vault().credential(&app.pool, id).await?;
     let hash = credential
         .as_ref()
-        .map(|credential| credential.password_hash.clone());
+        .and_then(|credential| credential.trusted_hash().map(str::to_owned));
     let verdict = app.passwords.verify(password, hash).await?;
     match (user, credential) {
         (Some(user), Some(credential)) if verdict != Verdict::Wrong => {
