@@ -99,7 +99,7 @@ impl Renewals {
                 if matches!(error, ProviderError::RefreshRefused(_)) {
                     return Ok(Standing::Refused);
                 }
-                tracing::warn!(%user, error = &error as &dyn std::error::Error, "a provider cannot be asked whether it still vouches for a user");
+                tracing::warn!(%user, error = error.sentence(), "a provider cannot be asked whether it still vouches for a user");
                 self.silent.insert(user, ());
                 Ok(without_answer(&stored, now))
             }

@@ -77,6 +77,15 @@ pub enum ProviderError {
 }
 
 impl ProviderError {
+    /// The error with its cause, for the operator.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(cause) => format!("{}: {cause}.", self.to_string().trim_end_matches('.')),
+            None => self.to_string(),
+        }
+    }
+
     /// The HTTP status of the response.
     #[must_use]
     pub const fn status(&self) -> u16 {

@@ -10,7 +10,7 @@ use rollcall_events::{clock::Clock, ids::Ids};
 use crate::config::ProviderUrl;
 
 use super::{
-    Flow, ProviderError,
+    Flow,
     application::{Application, Denied, Endpoints},
     client::{Client, Response, without_query},
 };
@@ -40,15 +40,6 @@ impl Finding {
     /// A finding.
     pub fn new(about: &'static str, verdict: Result<String, String>) -> Self {
         Self { about, verdict }
-    }
-}
-
-/// What stands in the way, with its cause.
-pub fn sentence(error: &ProviderError) -> String {
-    let text = error.to_string();
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{}: {cause}.", text.trim_end_matches('.')),
-        None => text,
     }
 }
 

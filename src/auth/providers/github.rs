@@ -8,7 +8,6 @@ use rollcall_events::{
     ids::Ids,
     user::{DisplayName, EmailAddress, Identity},
 };
-use serde::{Deserialize, de::DeserializeOwned};
 use url::form_urlencoded;
 
 use crate::config::{AccessUrl, Config, GithubTeam, ProviderUrl};
@@ -49,34 +48,23 @@ enum Allowed {
     },
 }
 
-#[derive(Deserialize)]
 struct Account {
     id: u64,
     login: String,
-    name: Option<String>,
-    avatar_url: Option<String>,
+    name: String,
+    avatar_url: String,
 }
 
-#[derive(Deserialize)]
 struct Membership {
-    #[serde(default)]
-    state: String,
-    organization: Option<Organization>,
+    is_active: bool,
+    /// Its name, in lower case.
+    organization: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Organization {
-    login: String,
-}
-
-#[derive(Deserialize)]
 struct Email {
-    #[serde(rename = "email", default)]
     address: String,
-    #[serde(default)]
-    primary: bool,
-    #[serde(default)]
-    verified: bool,
+    /// Primary, and verified.
+    is_vouched_for: bool,
 }
 
 impl GitHub {
@@ -127,7 +115,7 @@ impl GitHub {
             .await
             .map_err(|denied| ProviderError::Exchange(denied.cause()))?;
         let token = &response.access_token;
-        let account: Account = decoded(&self.get(token, "/user").await?)?;
+        let account = Account::read(&self.get(token, "/user").await?)?;
         self.check_member(token, &account.login).await?;
         let email = self.verified_email(token).await?;
         Ok(Proven {
@@ -138,8 +126,8 @@ impl GitHub {
             email,
             // Logins of managed users end in _company.
             username: account.login.replace('_', "-"),
-            name: DisplayName::truncated(&account.name.unwrap_or_default()),
-            avatar_url: web_picture(&account.avatar_url.unwrap_or_default()),
+            name: DisplayName::truncated(&account.name),
+            avatar_url: web_picture(&account.avatar_url),
             expires_at: response.expires_at(self.clock.as_ref()),
             tokens: response.tokens(),
         })
@@ -213,11 +201,10 @@ impl GitHub {
     /// The organizations, in lower case, that a user is an active member of and not only invited to.
     async fn active_memberships(&self, token: &str) -> Result<BTreeSet<String>, ProviderError> {
         let path = "/user/memberships/orgs?state=active";
-        let memberships: Vec<Membership> = self.list(token, path, |_| false).await?;
-        let active = memberships.into_iter().filter(Membership::is_active);
+        let memberships = self.list(token, path, Membership::read, |_| false).await?;
+        let active = memberships.into_iter().filter(|it| it.is_active);
         Ok(active
             .filter_map(|membership| membership.organization)
-            .map(|organization| organization.login.to_lowercase())
             .collect())
     }
 
@@ -239,24 +226,26 @@ impl GitHub {
             return Ok(false);
         }
         check(&response)?;
-        Ok(decoded::<Membership>(&response)?.is_active())
+        Ok(Membership::read(&object(&response)?).is_active)
     }
 
     async fn verified_email(&self, token: &str) -> Result<EmailAddress, ProviderError> {
-        let is_the_one = |email: &Email| email.primary && email.verified;
-        let emails = self.list(token, "/user/emails", is_the_one).await?;
+        let is_enough = |email: &Email| email.is_vouched_for;
+        let emails = self.list(token, "/user/emails", Email::read, is_enough);
         emails
+            .await?
             .iter()
-            .find(|email| is_the_one(email))
+            .find(|email| email.is_vouched_for)
             .and_then(|email| EmailAddress::parse(&email.address).ok())
             .ok_or(ProviderError::NoVerifiedEmail)
     }
 
     /// A list, page by page, until an item is enough.
-    async fn list<T: DeserializeOwned>(
+    async fn list<T>(
         &self,
         token: &str,
         path: &str,
+        read: impl Fn(&Object) -> T,
         is_enough: impl Fn(&T) -> bool,
     ) -> Result<Vec<T>, ProviderError> {
         let mut url = self.url(path)?;
@@ -269,7 +258,9 @@ impl GitHub {
         for page in 1..=MAX_PAGES {
             let response = self.ask(token, &url).await?;
             check(&response)?;
-            let of_page: Vec<T> = decoded(&response)?;
+            let of_page = Object::parse_list(&response.body);
+            let of_page = of_page.map_err(|cause| bad(&response, &cause))?;
+            let of_page: Vec<T> = of_page.iter().map(&read).collect();
             let is_full = of_page.len() >= PAGE;
             let is_done = of_page.iter().any(&is_enough);
             items.extend(of_page);
@@ -290,10 +281,10 @@ impl GitHub {
         Ok(items)
     }
 
-    async fn get(&self, token: &str, path: &str) -> Result<Response, ProviderError> {
+    async fn get(&self, token: &str, path: &str) -> Result<Object, ProviderError> {
         let response = self.ask(token, &self.url(path)?).await?;
         check(&response)?;
-        Ok(response)
+        object(&response)
     }
 
     fn url(&self, path: &str) -> Result<Url, ProviderError> {
@@ -391,16 +382,13 @@ fn check(response: &Response) -> Result<(), ProviderError> {
     })
 }
 
-/// What the parser says could quote a secret: where it failed is enough.
-fn decoded<T: DeserializeOwned>(response: &Response) -> Result<T, ProviderError> {
-    serde_json::from_slice(&response.body).map_err(|error| {
-        ProviderError::Person(Cause::new(format_args!(
-            "GET {} is not the JSON that it should be (line {}, column {})",
-            without_query(&response.url),
-            error.line(),
-            error.column()
-        )))
-    })
+fn object(response: &Response) -> Result<Object, ProviderError> {
+    Object::parse(&response.body).map_err(|cause| bad(response, &cause))
+}
+
+fn bad(response: &Response, cause: &Cause) -> ProviderError {
+    let place = without_query(&response.url);
+    ProviderError::Person(Cause::new(format_args!("GET {place}: {cause}")))
 }
 
 /// A name as one segment of a path, which it cannot leave.
@@ -408,9 +396,42 @@ fn segment(name: &str) -> String {
     form_urlencoded::byte_serialize(name.as_bytes()).collect()
 }
 
+impl Account {
+    fn read(account: &Object) -> Result<Self, ProviderError> {
+        let bad = |cause| ProviderError::Person(Cause::new(format_args!("GET /user: {cause}")));
+        let id = account.value("id").map_err(bad)?;
+        let id = id.and_then(|id| id.as_u64());
+        let text = |name| account.text(name).ok().flatten().unwrap_or_default();
+        Ok(Self {
+            id: id.ok_or_else(|| bad(Cause::new("its `id` is not a number")))?,
+            login: account.required_text("login").map_err(bad)?,
+            name: text("name"),
+            avatar_url: text("avatar_url"),
+        })
+    }
+}
+
 impl Membership {
-    fn is_active(&self) -> bool {
-        self.state == "active"
+    fn read(membership: &Object) -> Self {
+        let organization = membership.value("organization").ok().flatten();
+        let organization = organization.and_then(|it| Object::try_from(&it).ok());
+        let login = organization.and_then(|it| it.text("login").ok().flatten());
+        Self {
+            is_active: membership
+                .text("state")
+                .is_ok_and(|state| state.as_deref() == Some("active")),
+            organization: login.map(|login| login.to_lowercase()),
+        }
+    }
+}
+
+impl Email {
+    fn read(email: &Object) -> Self {
+        let is = |name| email.value(name) == Ok(Some(true.into()));
+        Self {
+            address: email.text("email").ok().flatten().unwrap_or_default(),
+            is_vouched_for: is("primary") && is("verified"),
+        }
     }
 }
 
@@ -610,7 +631,7 @@ mod tests {
             let error = check(&response).unwrap_err();
             assert_eq!(error.status(), expected, "{message}");
             assert!(error.to_string().contains(words), "{error}");
-            let sentence = examine::sentence(&error);
+            let sentence = error.sentence();
             for logged in [
                 "https://api.github.com/user/emails",
                 message,

@@ -25,22 +25,24 @@ impl Object {
     /// # Errors
     /// The text is not a JSON object. The cause quotes nothing of it: it may hold secrets.
     pub fn parse(json: &[u8]) -> Result<Self, Cause> {
-        if json.starts_with(b"\xFF\xFE") || json.starts_with(b"\xFE\xFF") {
-            return Err(Cause::new(
-                "its answer is UTF-16 (it begins with that byte order mark), and JSON is UTF-8",
-            ));
-        }
-        let (json, has_bom) = match json.strip_prefix(UTF8_BOM) {
-            Some(rest) => (rest, true),
-            None => (json, false),
-        };
-        let mut json = json.to_vec();
-        replace_lone_surrogates(&mut json);
-        let text = String::from_utf8_lossy(&json);
+        let has_bom = json.starts_with(UTF8_BOM);
+        let text = text_of(json)?;
         match serde_json::from_str(&text) {
             Ok(members) => Ok(Self { members, has_bom }),
-            Err(error) => Err(not_an_object(&text, &error)),
+            Err(error) => Err(unreadable(&text, &error, "an object")),
         }
+    }
+
+    /// Reads a list of objects. What is none in it is left out.
+    ///
+    /// # Errors
+    /// The text is not a JSON list.
+    pub fn parse_list(json: &[u8]) -> Result<Vec<Self>, Cause> {
+        let text = text_of(json)?;
+        let items: Vec<Box<RawValue>> =
+            serde_json::from_str(&text).map_err(|error| unreadable(&text, &error, "a list"))?;
+        let objects = items.iter().map(|item| Self::parse(item.get().as_bytes()));
+        Ok(objects.filter_map(Result::ok).collect())
     }
 
     /// Whether the text began with a byte order mark, which JSON does not allow.
@@ -68,14 +70,14 @@ impl Object {
         }
     }
 
-    /// A text; `None` when it is missing, null or empty.
+    /// A text; `None` when it is missing, null or blank.
     ///
     /// # Errors
     /// It is something else.
     pub fn text(&self, name: &str) -> Result<Option<String>, Cause> {
         match self.value(name)? {
             None => Ok(None),
-            Some(Value::String(text)) if text.is_empty() => Ok(None),
+            Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
             Some(other) => Err(wrong(name, "a text", &other)),
         }
@@ -181,7 +183,19 @@ fn wrong(name: &str, wanted: &str, found: &Value) -> Cause {
     Cause::new(format_args!("its `{name}` is {found}, not {wanted}"))
 }
 
-fn not_an_object(text: &str, error: &serde_json::Error) -> Cause {
+/// The text of JSON, made valid.
+fn text_of(json: &[u8]) -> Result<String, Cause> {
+    if json.starts_with(b"\xFF\xFE") || json.starts_with(b"\xFE\xFF") {
+        return Err(Cause::new(
+            "its answer is UTF-16 (it begins with that byte order mark), and JSON is UTF-8",
+        ));
+    }
+    let mut json = json.strip_prefix(UTF8_BOM).unwrap_or(json).to_vec();
+    replace_lone_surrogates(&mut json);
+    Ok(String::from_utf8_lossy(&json).into_owned())
+}
+
+fn unreadable(text: &str, error: &serde_json::Error, wanted: &str) -> Cause {
     let start = text.trim_start();
     if start.is_empty() {
         return Cause::new("its answer is empty");
@@ -190,7 +204,7 @@ fn not_an_object(text: &str, error: &serde_json::Error) -> Cause {
         return Cause::new("its answer is a page (HTML or XML), not JSON");
     }
     if error.is_data() {
-        return Cause::new("its answer is JSON, but not an object");
+        return Cause::new(format_args!("its answer is JSON, but not {wanted}"));
     }
     Cause::new(format_args!(
         "its answer is not the JSON that it should be (line {}, column {})",
@@ -348,6 +362,17 @@ mod tests {
             assert!(cause.contains("`expires_in`"), "{json}: {cause}");
         }
         assert_eq!(object("{}").number("expires_in").unwrap(), None);
+    }
+
+    #[test]
+    fn a_list_is_read_object_by_object() {
+        let json = br#"[{"a":"1","b":"\ud800","a":"2"},null,7,[],{"a":1e999},{}]"#;
+        let list = Object::parse_list(json).unwrap();
+        assert_eq!(list.len(), 3);
+        assert_eq!(list[0].required_text("a").unwrap(), "2");
+        assert!(list[1].value("a").is_err());
+        let cause = Object::parse_list(b"{}").unwrap_err().to_string();
+        assert!(cause.contains("not a list"), "{cause}");
     }
 
     proptest! {

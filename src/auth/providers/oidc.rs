@@ -197,7 +197,7 @@ impl Oidc {
         let discovered = match self.discovered().await {
             Ok(discovered) => discovered,
             Err(error) => {
-                let verdict = Err(examine::sentence(&error));
+                let verdict = Err(error.sentence());
                 return vec![Finding::new("oidc discovery", verdict)];
             }
         };
@@ -206,7 +206,7 @@ impl Oidc {
         let start = self.authorize_url(&mut Flow::generate(Ids)).await;
         let redirect = match start {
             Ok(url) => examine::redirect(client, application, &url, self.allow_http).await,
-            Err(error) => Err(examine::sentence(&error)),
+            Err(error) => Err(error.sentence()),
         };
         let credentials = examine::credentials(client, application, endpoints).await;
         vec![
@@ -238,7 +238,7 @@ impl Oidc {
     async fn examine_keys(&self, discovered: &Discovered) -> Result<String, String> {
         let keys = discovery::keys(&self.client, &discovered.keys)
             .await
-            .map_err(|error| examine::sentence(&error))?;
+            .map_err(|error| error.sentence())?;
         let unusable: Vec<String> = keys.unusable().iter().map(ToString::to_string).collect();
         let others = if unusable.is_empty() {
             String::new()

@@ -197,10 +197,8 @@ fn failure(error: &ProviderError) -> Failure {
 
 /// What is answered; what lies behind it goes to the log.
 pub fn refusal(error: &ProviderError) -> Refusal {
-    tracing::warn!(
-        error = error as &dyn std::error::Error,
-        "a sign-in by a provider failed"
-    );
+    // As one text: lines in JSON would leave the cause out.
+    tracing::warn!(error = error.sentence(), "a sign-in by a provider failed");
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY);
     Refusal::new(status, error.to_string())
 }

@@ -386,3 +386,29 @@ async fn a_login_becomes_the_nearest_username() {
         assert_eq!(me.json["username"], expected, "{login}");
     }
 }
+
+#[tokio::test]
+async fn what_github_says_in_vain_does_not_matter() {
+    let github = GitHub::start(|_| {}).await;
+    github.says(|says| {
+        says.user = json!({ "id": 7, "login": "mona", "name": null, "avatar_url": 7, "bio": {}, "plan": [1e300] });
+        says.emails = json!([
+            null, { "email": null, "primary": null, "verified": 1 }, 7,
+            { "email": "mona@example.com", "primary": true, "verified": true, "visibility": null },
+        ]);
+        says.memberships = json!([
+            { "state": null, "organization": null }, [],
+            { "state": "active", "organization": { "login": "EXAMPLE", "id": null } },
+        ]);
+    });
+    let answer = github.sign_in().await;
+    assert_eq!(answer.status, 307, "{answer:?}");
+    for user in [
+        json!({ "login": "mona" }),
+        json!({ "id": "7", "login": "mona" }),
+        json!([]),
+    ] {
+        github.says(|says| says.user = user);
+        assert_refused(&github.sign_in().await, 500, "");
+    }
+}

@@ -1,7 +1,10 @@
 //! What providers send that is not quite as the standards say: what is not used does not matter, what is used is read
 //! leniently, and what decides who signs in is read strictly.
 
-use std::io::Write;
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
 
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
@@ -462,4 +465,119 @@ async fn a_forged_userinfo_is_no_userinfo() {
         "signed with a key that is not published",
     )
     .await;
+}
+
+/// What is logged while it is there.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_has_the_claim_or_field_that_decided_and_the_person_has_no_secret() {
+    let provider = provider().await;
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_writer(move || writer.clone())
+        .finish();
+    let _logged = tracing::subscriber::set_default(subscriber);
+    let claims = |claims: Value| Says {
+        claims,
+        ..Says::default()
+    };
+    for (says, status, words) in [
+        (
+            claims(json!({ "email_verified": "(absent)" })),
+            403,
+            "`email_verified` is missing; oidc_ignore_email_verified = true",
+        ),
+        (
+            claims(json!({ "email_verified": false })),
+            403,
+            "`email_verified` is false",
+        ),
+        (
+            claims(json!({ "email": "(absent)" })),
+            400,
+            "the claims that came are aud, email_verified, exp",
+        ),
+        (
+            claims(json!({ "iss": "https://evil.example" })),
+            400,
+            "its `iss` is",
+        ),
+        (
+            claims(json!({ "nonce": "(absent)" })),
+            400,
+            "oidc_require_nonce",
+        ),
+        (
+            claims(json!({ "exp": 1 })),
+            400,
+            "its `exp` is 1970-01-01 00:00:01 UTC",
+        ),
+        (
+            Says {
+                token_changes: json!({ "expires_in": "soon" }),
+                ..Says::default()
+            },
+            500,
+            "its `expires_in` is not a number",
+        ),
+        (
+            Says {
+                userinfo: Some(json!({ "sub": "another" })),
+                ..Says::default()
+            },
+            500,
+            "its `sub` is another",
+        ),
+        (
+            raw(
+                "/userinfo",
+                Raw {
+                    status: 502,
+                    ..Raw::default()
+                },
+            ),
+            500,
+            "its userinfo endpoint: it answers with status 502",
+        ),
+        (
+            Says {
+                token_status: 401,
+                token_answer: Some(
+                    json!({ "error": "invalid_client", "error_description": "no client is so called" }),
+                ),
+                ..Says::default()
+            },
+            500,
+            "no client is so called",
+        ),
+    ] {
+        log.0.lock().unwrap().clear();
+        provider.says(says);
+        let answer = provider.sign_in().await;
+        assert_eq!(answer.status, status, "{words}: {answer:?}");
+        let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert!(logged.contains(words), "{words}: {logged}");
+        for secret in ["an access token", "robin@example.com", "code=abc"] {
+            assert!(!logged.contains(secret), "{secret}: {logged}");
+        }
+        assert!(
+            !answer.text.contains("oidc_") && !answer.text.contains("no client"),
+            "{answer:?}"
+        );
+    }
 }
