@@ -167,14 +167,11 @@ impl Limiter {
         } else {
             (current, 2 * now.window_us, limit - 1)
         };
-        let still = if counted == 0 {
-            until
-        } else {
-            (room * now.window_us / counted).min(until)
-        };
+        let still = (room * now.window_us).checked_div(counted);
+        let still = still.unwrap_or(until).min(until);
         let wait_us = (until - still).saturating_sub(now.elapsed_us);
-        let wait_s = u32::try_from(wait_us.div_ceil(MICROS)).unwrap_or(u32::MAX);
-        wait_s.min(self.window_s)
+        let seconds = u32::try_from(wait_us.div_ceil(MICROS)).unwrap_or(u32::MAX);
+        seconds.min(self.window_s)
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {

@@ -112,8 +112,8 @@ mod tests {
         DateTime::from_timestamp(second, 0).unwrap()
     }
 
-    fn network(address: &str) -> Option<NetworkPrefix> {
-        Some(NetworkPrefix::site(address.parse().unwrap()))
+    fn network(address: &str) -> NetworkPrefix {
+        NetworkPrefix::site(address.parse().unwrap())
     }
 
     #[test]
@@ -128,7 +128,7 @@ mod tests {
             (one, 60),
             (one, 61),
         ]
-        .map(|(network, second)| refusals.count(network, at(second)));
+        .map(|(network, second)| refusals.count(Some(network), at(second)));
         assert_eq!(counts, [1, 2, 1, 3, 1, 2]);
     }
 
@@ -136,7 +136,7 @@ mod tests {
     fn any_number_of_networks_takes_bounded_memory_and_loses_no_count() {
         let mut minute = Minute::default();
         for nth in 0..10_000_u16 {
-            minute.count(network(&format!("2001:db8:{nth:x}::1")));
+            minute.count(Some(network(&format!("2001:db8:{nth:x}::1"))));
         }
         assert_eq!(minute.by_network.len(), NETWORKS);
         let counted: u64 = minute.by_network.values().sum();

@@ -1,7 +1,6 @@
 //! What a connection is doing: which requests are under way on it, and whether they have arrived as a whole.
 
 use std::{
-    future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -116,15 +115,13 @@ impl Activity {
         }
     }
 
-    fn until_none_is_whole(&self) -> impl Future<Output = ()> {
-        async {
-            loop {
-                let changed = self.changed.notified();
-                if self.state().whole == 0 {
-                    return;
-                }
-                changed.await;
+    async fn until_none_is_whole(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.state().whole == 0 {
+                return;
             }
+            changed.await;
         }
     }
 

@@ -16,7 +16,7 @@ const SHORT: Timeouts = Timeouts {
     idle: Duration::from_millis(800),
 };
 /// As long as it takes, on a busy machine.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 const KEEP_ALIVE: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
 
 /// A server that echoes bodies, sends a large response to `/big`, and answers `/slow` after a second.
