@@ -139,6 +139,9 @@ impl App {
         let vault = Vault::open(pool.clone(), master_key, clock.as_ref()).await?;
         vault.bind_old_credentials(clock.now()).await?;
         look_at_the_log(&pool, clock.as_ref()).await?;
+        if users::rekey(&pool).await? {
+            tracing::info!("the keys by which users are found were made again by the new rule");
+        }
         for name in rules::outdated(&pool).await? {
             tracing::warn!(
                 projection = name,

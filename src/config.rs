@@ -45,7 +45,7 @@ use std::{
 };
 
 use figment::Figment;
-use rollcall_events::organization::OrganizationName;
+use rollcall_events::{organization::OrganizationName, user::possible_domain_key};
 use serde::Serialize;
 
 /// What the service was told to do, with nothing left to decide.
@@ -82,6 +82,8 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// Whether cookies are sent over https only. Unless it is given, this follows `access_url`.
     pub secure_cookies: bool,
+    /// Whether cookies have the prefix `__Host-`, with which browsers take them from this very host alone. For https only.
+    pub host_cookies: bool,
     /// The largest body of a request, in bytes.
     pub body_limit: usize,
     /// How the ways to sign in are listed.
@@ -223,6 +225,7 @@ impl Default for Config {
             access_url: None,
             trusted_proxies: Vec::new(),
             secure_cookies: false,
+            host_cookies: false,
             body_limit: 1024 * 1024,
             authmethods_format: AuthmethodsFormat::Flags,
             api_rate_limit: 512,
@@ -317,6 +320,12 @@ impl Config {
         }
     }
 
+    /// The path below which browsers reach the service, such as `/rollcall`; empty for the whole host.
+    #[must_use]
+    pub fn base_path(&self) -> &str {
+        self.access_url.as_ref().map_or("", AccessUrl::path)
+    }
+
     /// The configuration as a `rollcall.toml`, with the secrets hidden.
     #[must_use]
     pub fn to_toml(&self) -> String {
@@ -348,6 +357,7 @@ impl Config {
             access_url,
             trusted_proxies,
             secure_cookies,
+            host_cookies,
             body_limit,
             authmethods_format,
             api_rate_limit,
@@ -419,6 +429,7 @@ impl Config {
             access_url,
             trusted_proxies: trusted_proxies.unwrap_or(default.trusted_proxies),
             secure_cookies: secure_cookies.unwrap_or(secure_by_url),
+            host_cookies: host_cookies.unwrap_or(default.host_cookies),
             body_limit: body_limit.unwrap_or(default.body_limit),
             authmethods_format: authmethods_format.unwrap_or(default.authmethods_format),
             api_rate_limit: api_rate_limit.unwrap_or(default.api_rate_limit),
@@ -495,6 +506,15 @@ impl Config {
         if self.master_key.is_some() && self.master_key_file.is_some() {
             return Err(options::conflict(given, "master_key", "master_key_file"));
         }
+        if !access_url::is_base(self.base_path()) {
+            return invalid(
+                "access_url",
+                "a URL whose path, if any, has letters, digits and -._~ only, and does not begin like one of the service's own, \
+                 such as /api or /login"
+                    .to_owned(),
+            );
+        }
+        self.check_cookies(given)?;
         if OrganizationName::parse(&self.default_organization).is_err() {
             return invalid(
                 "default_organization",
@@ -527,6 +547,20 @@ impl Config {
         Ok(())
     }
 
+    /// What browsers ask of cookies with the prefix `__Host-`.
+    fn check_cookies(&self, given: &Figment) -> Result<(), ConfigError> {
+        let rule = if !self.host_cookies {
+            return Ok(());
+        } else if !self.secure_cookies {
+            "false unless browsers reach the service over https: see access_url and secure_cookies"
+        } else if !self.base_path().is_empty() {
+            "false when access_url has a path, because such cookies are those of a whole host"
+        } else {
+            return Ok(());
+        };
+        Err(options::invalid(given, "host_cookies", rule.to_owned()))
+    }
+
     fn check_oidc(&self, given: &Figment) -> Result<(), ConfigError> {
         let invalid = |option| Err(options::invalid(given, option, options::rule(option)));
         for (option, text) in [
@@ -542,7 +576,8 @@ impl Config {
         if !self.oidc_scopes.iter().any(|scope| scope == "openid") {
             return invalid("oidc_scopes");
         }
-        if !self.oidc_email_domains.iter().all(|it| is_domain(it)) {
+        let is_possible = |domain: &String| possible_domain_key(allowed_domain(domain)).is_some();
+        if !self.oidc_email_domains.iter().all(is_possible) {
             return invalid("oidc_email_domains");
         }
         let is_safe = |url: &ProviderUrl| self.oidc_allow_http || url.is_https_or_local();
@@ -626,10 +661,11 @@ impl Config {
     }
 }
 
-/// A domain as a whole, with or without the `@` that stands before it in addresses.
-fn is_domain(text: &str) -> bool {
-    let domain = text.trim().trim_start_matches('@');
-    !domain.is_empty() && !domain.contains(|c: char| c.is_whitespace() || "@*/,".contains(c))
+/// A domain as it is given in a list, without the `@` that may stand before it as in addresses.
+#[must_use]
+pub fn allowed_domain(text: &str) -> &str {
+    let text = text.trim();
+    text.strip_prefix('@').unwrap_or(text)
 }
 
 /// A name as it stands in addresses.

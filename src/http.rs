@@ -35,16 +35,13 @@ mod users;
 
 use std::{future::Future, sync::Arc};
 
-use axum::{Router, body::Body, extract::Request, http::StatusCode, middleware};
+use axum::{Router, http::StatusCode, middleware};
 use tokio::net::TcpListener;
-use tower::{
-    Layer,
-    util::{MapRequest, MapRequestLayer},
-};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::app::AppState;
 use answer::Refusal;
+use normalize_path::Normalized;
 use server::Server;
 pub use users::{HistoryEntryView, UserView};
 
@@ -52,7 +49,7 @@ pub use users::{HistoryEntryView, UserView};
 pub const API_VERSION: &str = concat!("v2.35.0-devel+rollcall-", env!("CARGO_PKG_VERSION"));
 
 /// What [`service`] makes.
-pub type HttpService = MapRequest<Router, fn(Request) -> Request>;
+pub type HttpService = Normalized<Router>;
 
 /// Serves until `stop` resolves. Then no connection is accepted any more, and requests that are under way are finished,
 /// unless they take too long.
@@ -69,7 +66,8 @@ pub async fn serve(app: AppState, listener: TcpListener, stop: impl Future<Outpu
 
 /// The whole of HTTP, as one service: paths are normalised before they are routed.
 pub fn service(app: AppState) -> HttpService {
-    MapRequestLayer::new(normalize_path::normalize_path::<Body> as fn(_) -> _).layer(router(app))
+    let router = router(Arc::clone(&app));
+    Normalized::new(router, &app.config)
 }
 
 /// All routes, by who calls them.
@@ -95,7 +93,10 @@ fn router(app: AppState) -> Router {
             Arc::clone(&app),
             rate_limit::limit,
         ))
-        .layer(middleware::from_fn(pages::dress))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            pages::dress,
+        ))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),
             observe::observe,

@@ -25,6 +25,8 @@ mod clocks;
 mod conflicts;
 #[path = "log/cqrs.rs"]
 mod cqrs;
+#[path = "log/email_keys.rs"]
+mod email_keys;
 #[path = "log/erased.rs"]
 mod erased;
 #[path = "log/evidence.rs"]

@@ -19,6 +19,7 @@ pub mod log;
 pub mod organization;
 pub mod personal;
 mod text;
+pub mod unicode;
 pub mod user;
 pub mod vault;
 

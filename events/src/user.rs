@@ -27,7 +27,7 @@ mod username;
 pub use avatar_url::AvatarUrl;
 pub use command::{CreateUser, StartSession, UserCommand};
 pub use display_name::DisplayName;
-pub use email_address::EmailAddress;
+pub use email_address::{EmailAddress, possible_domain_key};
 pub use error::UserError;
 pub use event::UserEvent;
 pub use identity::Identity;

@@ -1,7 +1,8 @@
 //! The form of `q`, which all lists share: `ada status:active "role":owner`.
 //!
 //! The string is cut at spaces outside of double quotes. An element with a `:` outside of quotes is a filter; all others
-//! together are one text. What is not understood is refused, since a filter that is silently dropped shows more than was
+//! together are one text. Keys are read in any case, and so are values, unless they are texts, which are handed over as they
+//! were typed. What is not understood is refused, since a filter that is silently dropped shows more than was
 //! asked for.
 
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// Reads a query in lower case. What is no filter is the value of the key `bare`.
+    /// Reads a query. What is no filter is the value of the key `bare`.
     pub(crate) fn read(q: &str, bare: &str) -> Self {
         let mut terms = Self::default();
         // PostgreSQL cannot hold this character in a text, and would fail instead of finding nobody.
@@ -51,7 +52,9 @@ impl Terms {
                 "q",
                 format!("Query element {element:?} cannot start or end with ':'"),
             ),
-            [key, value] => self.add(unquoted(key), unquoted(value).to_owned()),
+            [key, value] => {
+                self.add(&unquoted(key).to_lowercase(), unquoted(value).to_owned());
+            }
             _ => self.refuse(
                 "q",
                 format!("Query element {element:?} can only contain 1 ':'"),
@@ -70,8 +73,17 @@ impl Terms {
         });
     }
 
-    /// The value of a key that may be given once. An empty value is none.
+    /// The value of a key that may be given once, read in lower case. An empty value is none.
     pub(crate) fn single<T>(
+        &mut self,
+        key: &str,
+        kind: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        self.as_typed(key, kind, |value| read(&value.to_lowercase()))
+    }
+
+    fn as_typed<T>(
         &mut self,
         key: &str,
         kind: &str,
@@ -100,9 +112,9 @@ impl Terms {
         result
     }
 
-    /// Any text that may be given once.
-    pub(crate) fn text(&mut self, key: &str) -> Option<String> {
-        self.single(key, "text", |value| Some(value.to_owned()))
+    /// Any text that may be given once, in the form in which it is compared.
+    pub(crate) fn text(&mut self, key: &str, form: impl FnOnce(&str) -> String) -> Option<String> {
+        self.as_typed(key, "text", |value| Some(form(value)))
     }
 
     pub(crate) fn moment(&mut self, key: &str) -> Option<DateTime<Utc>> {
@@ -114,7 +126,7 @@ impl Terms {
         })
     }
 
-    /// The values of a key that may be given often, each time with values between commas.
+    /// The values of a key that may be given often, each time with values between commas, read in lower case.
     pub(crate) fn list<T>(&mut self, key: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
         let values = self.values.remove(key).unwrap_or_default();
         let mut result = Vec::new();
@@ -124,7 +136,7 @@ impl Terms {
             .filter(|value| !value.is_empty())
             .flat_map(|values| values.split(','))
         {
-            match read(value) {
+            match read(&value.to_lowercase()) {
                 Some(value) => result.push(value),
                 None => bad.push(format!("{value:?}")),
             }

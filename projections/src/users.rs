@@ -7,6 +7,7 @@ mod apply;
 pub mod find;
 pub mod known;
 pub mod list;
+mod rekey;
 mod replayed;
 mod row;
 pub mod search;
@@ -14,6 +15,7 @@ mod store;
 
 pub use apply::fold;
 pub(crate) use apply::history;
+pub use rekey::rekey;
 pub use row::{FoundUser, RoleAt, UserRow};
 
 use rollcall_events::Recorded;
@@ -28,7 +30,7 @@ pub struct Users;
 
 impl Projection for Users {
     const NAME: &'static str = "users";
-    const VERSION: i32 = 2;
+    const VERSION: i32 = 3;
     type Rows = UserRows;
 
     async fn read(conn: &mut PgConnection, batch: &[Recorded]) -> sqlx::Result<UserRows> {

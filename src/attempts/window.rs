@@ -5,6 +5,7 @@ use std::{collections::HashMap, net::IpAddr};
 use rollcall_events::{
     Actor, Metadata, Personal,
     attempt::{AttemptCommand, RefusedAttempt, UnlistedAttempts},
+    user::EmailAddress,
 };
 use uuid::Uuid;
 
@@ -155,7 +156,7 @@ fn first_bits(address: IpAddr) -> IpAddr {
 /// With the e-mail address as accounts compare it.
 fn normalized(attempt: &RefusedAttempt) -> RefusedAttempt {
     RefusedAttempt {
-        email: attempt.email.as_deref().map(str::to_lowercase),
+        email: attempt.email.as_deref().map(EmailAddress::key_of),
         ..attempt.clone()
     }
 }

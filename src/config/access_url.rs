@@ -23,6 +23,12 @@ impl AccessUrl {
         self.0.starts_with("https://")
     }
 
+    /// The path, which begins with a slash; empty when the URL has none.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.0[self.origin().len()..]
+    }
+
     /// Scheme, host and port, as browsers send them in `Origin`.
     #[must_use]
     pub fn origin(&self) -> &str {
@@ -84,6 +90,30 @@ fn is_path_character(c: char) -> bool {
         )
 }
 
+/// The first parts of the service's own paths. A path that begins with one of them would be taken for one of those when a
+/// proxy has removed it, or the other way round.
+const OWN: [&str; 8] = [
+    "api",
+    "cli-auth",
+    "docs",
+    "healthz",
+    "login",
+    "logout",
+    "openapi.json",
+    "readyz",
+];
+
+/// Whether the service can be reached below this path: no part of it needs an encoding, or is resolved by browsers.
+pub(super) fn is_base(path: &str) -> bool {
+    let mut parts = path.split('/').skip(1);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    let is_own = path
+        .split('/')
+        .nth(1)
+        .is_some_and(|first| OWN.contains(&first));
+    !is_own && parts.all(|part| !["", ".", ".."].contains(&part) && part.chars().all(is_plain))
+}
+
 impl fmt::Display for AccessUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -117,7 +147,20 @@ mod tests {
         ] {
             let url: AccessUrl = given.parse().unwrap();
             assert_eq!((url.as_str(), url.origin()), (kept, origin));
+            assert_eq!(format!("{origin}{}", url.path()), kept);
             assert_eq!(url.is_https(), given.starts_with("https"));
+        }
+    }
+
+    #[test]
+    fn a_path_is_plain_and_none_of_the_services_own() {
+        for good in ["", "/sub", "/a/b-c_d.e~f", "/apis", "/people/api"] {
+            assert!(is_base(good), "{good}");
+        }
+        for bad in [
+            "/api", "/login/x", "/a//b", "/a/../b", "/.", "/a%2Fb", "/a;b", "/a&b", "/a'b",
+        ] {
+            assert!(!is_base(bad), "{bad}");
         }
     }
 

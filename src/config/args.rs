@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(skip)]
     #[serde(skip_serializing)]
     pub master_key: Option<Secret<[u8; 32]>>,
-    /// Address by which browsers reach the service, such as `https://rollcall.example.com`
+    /// Address by which browsers reach the service, such as `https://rollcall.example.com`. It may have a path
     #[arg(long, value_name = "URL", help_heading = "HTTP")]
     pub access_url: Option<AccessUrl>,
     /// Networks of the proxies that may say where a request came from, such as `10.0.0.0/8,fd00::/8`
@@ -58,6 +58,9 @@ pub struct Args {
     /// Whether to send cookies over https only [default: true if the access URL is https]
     #[arg(long, value_name = "BOOL", help_heading = "HTTP")]
     pub secure_cookies: Option<bool>,
+    /// Whether cookies have the prefix `__Host-`, so that no other host of the domain can set them [default: false]
+    #[arg(long, value_name = "BOOL", help_heading = "HTTP")]
+    pub host_cookies: Option<bool>,
     /// Largest body of a request, in bytes [default: 1048576]
     #[arg(long, value_name = "BYTES", help_heading = "HTTP")]
     pub body_limit: Option<usize>,

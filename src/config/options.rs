@@ -31,7 +31,7 @@ const LENGTH_OF_TIME: &str = "a length of time up to 36525d, such as 90m, 24h or
 const NOT_EMPTY: &str = "a text that is not empty";
 
 /// Every option, in the order in which they are listed.
-pub(super) const OPTIONS: [OptionRule; 65] = [
+pub(super) const OPTIONS: [OptionRule; 66] = [
     text("listen", "an IP address and a port, such as 127.0.0.1:8080"),
     text(
         "database_url",
@@ -45,13 +45,14 @@ pub(super) const OPTIONS: [OptionRule; 65] = [
     text("master_key", "32 bytes in base64"),
     text(
         "access_url",
-        "a URL such as https://rollcall.example.com, without user, query and fragment",
+        "a URL such as https://rollcall.example.com or https://example.com/rollcall, without user, query and fragment",
     ),
     list(
         "trusted_proxies",
         "a list of IP addresses or networks, such as 10.0.0.0/8",
     ),
     switch("secure_cookies"),
+    switch("host_cookies"),
     number("body_limit", 1_024..=1_073_741_824),
     text("authmethods_format", "flags or objects"),
     number("api_rate_limit", 0..=1_000_000),
@@ -89,7 +90,7 @@ pub(super) const OPTIONS: [OptionRule; 65] = [
     switch("oidc_allow_signups"),
     list(
         "oidc_email_domains",
-        "a list of domains, such as example.com",
+        "a list of domains that an e-mail address can have, such as example.com",
     ),
     switch("oidc_allow_dotless_domains"),
     switch("oidc_ignore_email_verified"),

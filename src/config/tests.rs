@@ -212,6 +212,7 @@ master_key = "(hidden)"
 access_url = "https://rollcall.example"
 trusted_proxies = ["10.0.0.0/8"]
 secure_cookies = false
+host_cookies = false
 body_limit = 2048
 authmethods_format = "objects"
 api_rate_limit = 0
@@ -455,6 +456,13 @@ fn every_text_is_held_to_its_rule() {
         ("oidc_allow_signups", "no"),
         ("oidc_email_domains", "example.com,*.example.org"),
         ("oidc_email_domains", "ada@example.com"),
+        ("oidc_email_domains", "example.com,"),
+        ("oidc_email_domains", "exam ple.com"),
+        ("oidc_email_domains", "example..com"),
+        ("oidc_email_domains", "example.com."),
+        ("oidc_email_domains", "xn--zzzzzzz99999.example"),
+        ("oidc_email_domains", "@@example.com"),
+        ("host_cookies", "please"),
         ("oidc_ignore_email_verified", "1"),
         ("oidc_ignore_userinfo", "TRUE"),
         ("oidc_username_field", " "),
@@ -701,6 +709,60 @@ fn a_file_can_give_what_the_environment_can() {
         error.ends_with(&options::rule("oidc_email_domains")),
         "{error}"
     );
+}
+
+#[test]
+fn domains_in_the_letters_of_people_can_be_allowed() {
+    let domains = [(
+        "ROLLCALL_OIDC_EMAIL_DOMAINS",
+        "bücher.example, @xn--bcher-kva.example,localhost",
+    )];
+    assert_eq!(
+        from_environment(&domains).unwrap().oidc_email_domains.len(),
+        3
+    );
+}
+
+#[test]
+fn cookies_of_the_host_need_https_and_the_whole_host() {
+    let given = |url: &str, secure: Option<&str>| {
+        let mut given = vec![
+            ("ROLLCALL_HOST_COOKIES", "true"),
+            ("ROLLCALL_ACCESS_URL", url),
+        ];
+        given.extend(secure.map(|secure| ("ROLLCALL_SECURE_COOKIES", secure)));
+        from_environment(&given)
+    };
+    assert!(
+        given("https://rollcall.example", None)
+            .unwrap()
+            .host_cookies
+    );
+    for (url, secure) in [
+        ("http://rollcall.example", None),
+        ("https://rollcall.example", Some("false")),
+        ("https://example.com/rollcall", None),
+    ] {
+        let error = given(url, secure).unwrap_err();
+        assert!(
+            error.starts_with("the option `host_cookies`, given by ROLLCALL_HOST_COOKIES"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_path_of_the_access_url_must_not_look_like_one_of_ours() {
+    for (url, is_good) in [
+        ("https://example.com/rollcall", true),
+        ("https://example.com/api", false),
+        ("https://example.com/a;b", false),
+    ] {
+        let config = from_environment(&[("ROLLCALL_ACCESS_URL", url)]);
+        assert_eq!(config.is_ok(), is_good, "{url}");
+        let error = config.err().unwrap_or_else(|| "`access_url`".to_owned());
+        assert!(error.contains("`access_url`"), "{error}");
+    }
 }
 
 #[test]

@@ -3,27 +3,22 @@
 //! Anybody may see both: they say what can be asked, and nothing about anybody. The page needs nothing but itself and the
 //! description; the policy that goes with it lets the browser load nothing else.
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 use axum::{
+    extract::State,
     http::{HeaderName, HeaderValue, header},
     response::{Html, IntoResponse},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{answer::json_type, openapi::DOCUMENT};
+use crate::{app::AppState, config::AccessUrl};
 
 const STYLE: &str = include_str!("docs/style.css");
 const SCRIPT: &str = include_str!("docs/script.js");
-
-static PAGE: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        include_str!("docs/page.html"),
-        style = STYLE,
-        script = SCRIPT
-    )
-});
 
 /// The style and the script that are in the page, known by their hashes, and requests to us.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
@@ -41,14 +36,32 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 /// This description, as OpenAPI 3.1.
 #[utoipa::path(get, path = "/openapi.json", tag = "service", operation_id = "openapi",
     responses((status = 200, description = "The description.", body = Object, example = json!({ "openapi": "3.1.0" }))))]
-pub async fn openapi() -> impl IntoResponse {
-    (json_type(), DOCUMENT.as_str())
+pub async fn openapi(State(app): State<AppState>) -> impl IntoResponse {
+    (json_type(), served_at(app.config.access_url.as_ref()))
+}
+
+/// The description, which says where its paths begin unless that is where it is read.
+fn served_at(address: Option<&AccessUrl>) -> Cow<'static, str> {
+    match address {
+        Some(address) if !address.path().is_empty() => {
+            let servers = json!([{ "url": address.as_str() }]);
+            // It is an object, and not an empty one.
+            Cow::Owned(DOCUMENT.replacen('{', &format!("{{\n  \"servers\": {servers},"), 1))
+        }
+        _ => Cow::Borrowed(DOCUMENT.as_str()),
+    }
 }
 
 /// This description, to read and to try in a browser.
 #[utoipa::path(get, path = "/docs", tag = "service", operation_id = "docs",
     responses((status = 200, description = "A page.", body = String, content_type = "text/html")))]
-pub async fn page() -> impl IntoResponse {
+pub async fn page(State(app): State<AppState>) -> impl IntoResponse {
+    let page = format!(
+        include_str!("docs/page.html"),
+        base = app.config.base_path(),
+        style = STYLE,
+        script = SCRIPT,
+    );
     let headers = [
         (header::CONTENT_SECURITY_POLICY, POLICY.clone()),
         (
@@ -61,5 +74,5 @@ pub async fn page() -> impl IntoResponse {
             HeaderValue::from_static("same-origin"),
         ),
     ];
-    (headers, Html(PAGE.as_str()))
+    (headers, Html(page))
 }

@@ -4,10 +4,10 @@
 //! value, `null` for "not given". Reading goes object by object over the raw text, so that the order of the members is
 //! kept: as in Go, the last one to name a field wins, however it spells the name.
 //!
-//! Stricter than Go in one respect: text that is not valid Unicode is refused. Go puts U+FFFD in its place, which would
-//! make different passwords equal.
+//! Text that is not valid Unicode, be it bytes that are not UTF-8 or half of a surrogate pair, is read with U+FFFD in its
+//! place. That would make different passwords equal: what takes a password refuses one with that character in it.
 
-use std::{fmt, vec};
+use std::{borrow::Cow, fmt, vec};
 
 use serde::{
     Deserialize, Serialize,
@@ -39,7 +39,9 @@ pub struct InvalidJson {
 ///
 /// When the body is not JSON, or a value has the wrong type; then the detail names the path of the field.
 pub fn from_slice<T: DeserializeOwned>(body: &[u8]) -> Result<T, InvalidJson> {
-    let mut values = serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>();
+    let text = valid_utf8(body);
+    let text = whole_surrogates(&text);
+    let mut values = serde_json::Deserializer::from_str(&text).into_iter::<&RawValue>();
     let detail = match values.next() {
         None => "EOF".to_owned(),
         Some(Err(error)) if error.is_eof() => "unexpected EOF".to_owned(),
@@ -50,6 +52,52 @@ pub fn from_slice<T: DeserializeOwned>(body: &[u8]) -> Result<T, InvalidJson> {
         },
     };
     Err(InvalidJson { detail })
+}
+
+/// The text of a body, with U+FFFD for each byte that is not UTF-8. (`from_utf8_lossy` would put one for several.)
+fn valid_utf8(body: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = str::from_utf8(body) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(body.len());
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    Cow::Owned(text)
+}
+
+/// JSON in which no escape is half of a surrogate pair: in the place of such a one is that of U+FFFD.
+fn whole_surrogates(json: &str) -> Cow<'_, str> {
+    const ESCAPE: usize = r"\u0000".len();
+    let mut whole = Cow::Borrowed(json);
+    let mut at = 0;
+    while let Some(found) = json[at..].find('\\') {
+        at += found;
+        let (length, is_half) = match (unit(&json[at..]), json.get(at + ESCAPE..).and_then(unit)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (2 * ESCAPE, false),
+            (Some(0xd800..=0xdfff), _) => (ESCAPE, true),
+            // The character after the backslash has its meaning from it, and is no beginning of an escape.
+            _ => (
+                1 + json[at + 1..].chars().next().map_or(0, char::len_utf8),
+                false,
+            ),
+        };
+        if is_half {
+            whole.to_mut().replace_range(at..at + ESCAPE, r"\ufffd");
+        }
+        at += length;
+    }
+    whole
+}
+
+/// The number in an escape of the form `\u0000`, if a text begins with one.
+fn unit(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix(r"\u")?.get(..4)?;
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_number
+        .then(|| u16::from_str_radix(digits, 16).ok())
+        .flatten()
 }
 
 /// Encodes a response body: safe to embed in HTML, and ending in a newline.
@@ -579,7 +627,6 @@ mod tests {
             (r#"{"organization_id": "7"}"#, "organization_id: "),
             (r#"{"status": "asleep"}"#, "status: "),
             (r#"{"status": 1}"#, "status: "),
-            (r#"{"email": "\ud800"}"#, "email: "),
         ] {
             let detail = refusal(body);
             assert!(detail.starts_with(start), "{body}: {detail}");
@@ -614,9 +661,41 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_utf_8_are_refused() {
-        assert!(from_slice::<Request>(b"{\"email\": \"\xff\"}").is_err());
-        assert!(from_slice::<Request>(b"{\"unknown\": \"\xff\"}").is_err());
+    fn what_is_not_unicode_is_read_as_go_reads_it() {
+        for (text, read_as) in [
+            (&br"\ud800"[..], "\u{fffd}"),
+            (br"\uDFFF", "\u{fffd}"),
+            (br"a\ud800b", "a\u{fffd}b"),
+            (br"\ud83d\ude00", "\u{1f600}"),
+            (br"\ud83d\ud83d\ude00", "\u{fffd}\u{1f600}"),
+            (br"\ude00\ud83d", "\u{fffd}\u{fffd}"),
+            (br"\ud83d\n\ude00", "\u{fffd}\n\u{fffd}"),
+            (br"\ud83dx", "\u{fffd}x"),
+            (br"\\ud800", "\\ud800"),
+            (br"\\\ud800", "\\\u{fffd}"),
+            (b"\xff", "\u{fffd}"),
+            (b"\xf0\x9f\x98", "\u{fffd}\u{fffd}\u{fffd}"),
+            (b"\xed\xa0\x80", "\u{fffd}\u{fffd}\u{fffd}"),
+            (b"a\xc3(", "a\u{fffd}("),
+        ] {
+            let body = [b"{\"email\": \"", text, b"\"}"].concat();
+            assert_eq!(
+                from_slice::<Request>(&body).unwrap().email,
+                read_as,
+                "{body:?}"
+            );
+        }
+        // In what is not used, and in a name.
+        for body in [
+            &br#"{"x": {"y\udead": ["\ud800"]}, "email": "a"}"#[..],
+            b"{\"\xff\": \"\xff\", \"email\": \"a\"}",
+        ] {
+            assert_eq!(from_slice::<Request>(body).unwrap().email, "a");
+        }
+        assert!(from_slice::<Request>(b"{\xff}").is_err());
+        assert!(from_slice::<Request>(br#"{"email": "\ud8"}"#).is_err());
+        assert!(from_slice::<Request>(b"{\"email\": \"\\").is_err());
+        assert!(from_slice::<Request>("{\"email\": \"\\é\"}".as_bytes()).is_err());
     }
 
     #[test]
@@ -659,6 +738,13 @@ mod tests {
             let written = to_vec(&value).expect("a value is JSON");
             prop_assert!(!written.iter().any(|byte| b"<>&".contains(byte)));
             prop_assert_eq!(from_slice::<Value>(&written), Ok(value));
+        }
+
+        #[test]
+        fn any_units_of_utf_16_are_read_as_a_decoder_of_them_reads_them(units in collection::vec(prop_oneof![0xd7f0..0xe010_u16, any::<u16>()], 0..16)) {
+            let escapes: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            let read: String = from_slice(format!("\"{escapes}\"").as_bytes()).expect("it is a text");
+            prop_assert_eq!(read, String::from_utf16_lossy(&units));
         }
 
         #[test]

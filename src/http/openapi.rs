@@ -139,7 +139,8 @@ fn frame() -> Value {
             "cookie": {
                 "type": "apiKey", "in": "cookie", "name": "coder_session_token",
                 "description": "The same, as browsers send it. A change then also needs the header `X-CSRF-TOKEN` \
-                                with the value of the cookie `csrf_token`.",
+                                with the value of the cookie `csrf_token`. Where the \
+                                service is set up with `host_cookies`, both names begin with `__Host-`.",
             },
         } },
     });

@@ -16,10 +16,11 @@ pub use page::dress;
 
 use axum::{
     Router,
+    response::Redirect,
     routing::{get, post},
 };
 
-use crate::app::AppState;
+use crate::app::{App, AppState};
 
 const HOME: &str = "/";
 /// Where the command line gets a key.
@@ -37,6 +38,11 @@ pub fn pages() -> Router<AppState> {
         .route(LOGIN, get(login::offer).post(login::sign_in))
         .route(FIRST_USER, post(first_user::create))
         .route(LOGOUT, post(logout::sign_out))
+}
+
+/// Sends a browser on to a path of ours, which is below the path of the access URL.
+fn redirect(app: &App, path: &str) -> Redirect {
+    Redirect::to(&format!("{}{path}", app.config.base_path()))
 }
 
 /// Whether a path is that of a page.

@@ -1,4 +1,5 @@
-//! Where somebody is sent on after signing in: always a place on our own origin, whatever the address asks for.
+//! Where a browser is sent on after signing in: always a place of ours, whatever the address asks for. That is on our own
+//! origin, and below the path of the access URL if it has one.
 //!
 //! A browser reads much that is no path as the name of a host: `//evil.example`, `/\evil.example`, and either with a tab
 //! in between. So nothing is taken over as it stands: what is kept begins with exactly one slash, is no dot and no slash
@@ -6,17 +7,26 @@
 
 use std::fmt::Write as _;
 
+use super::normalize_path::below;
+
 /// Where to go when there is nowhere in particular to go, or nowhere that can be trusted.
 const HOME: &str = "/";
 /// A longer target is nobody's bookmark.
 const MOST_BYTES: usize = 2048;
 
-/// The path, query and fragment of `target`, on our own origin.
+/// The path, query and fragment of `target`, on our own origin and below `base`, which is added where it is missing.
 ///
 /// A host is dropped and its path kept, so that our own full address is as good as its path. What cannot be read with
 /// certainty becomes the start page.
 #[must_use]
-pub fn own_path(target: &str) -> String {
+pub fn own_path(base: &str, target: &str) -> String {
+    let path = path_of(target);
+    let path = below(&path, base).unwrap_or(&path);
+    let slash = if path.starts_with('/') { "" } else { HOME };
+    format!("{base}{slash}{path}")
+}
+
+fn path_of(target: &str) -> String {
     if target.len() > MOST_BYTES || target.contains(|char: char| char.is_control()) {
         return HOME.to_owned();
     }
@@ -112,7 +122,29 @@ mod tests {
             "/#//evil.example",
             "/%41%20b",
         ] {
-            assert_eq!(own_path(target), target);
+            assert_eq!(own_path("", target), target);
+        }
+    }
+
+    #[test]
+    fn nobody_leaves_the_base() {
+        for (target, path) in [
+            ("", "/sub/"),
+            ("/", "/sub/"),
+            ("/sub", "/sub/"),
+            ("/sub?a", "/sub/?a"),
+            ("/sub/cli-auth?a#b", "/sub/cli-auth?a#b"),
+            ("/cli-auth", "/sub/cli-auth"),
+            ("https://rollcall.example/sub/cli-auth", "/sub/cli-auth"),
+            ("/subway", "/sub/subway"),
+            ("/other/app", "/sub/other/app"),
+            ("//evil.example/x", "/sub/x"),
+            ("/sub//evil.example", "/sub/"),
+            ("/sub/\\evil.example", "/sub/"),
+            ("/sub/../x", "/sub/"),
+            ("javascript:alert(1)", "/sub/"),
+        ] {
+            assert_eq!(own_path("/sub", target), path, "{target}");
         }
     }
 
@@ -129,7 +161,7 @@ mod tests {
             ("//evil.example", "/"),
             ("//evil.example\\@rollcall.example", "/"),
         ] {
-            assert_eq!(own_path(target), path, "{target}");
+            assert_eq!(own_path("", target), path, "{target}");
         }
     }
 
@@ -144,7 +176,7 @@ mod tests {
             ("?x", "/?x"),
             (" /cli-auth ", "/cli-auth"),
         ] {
-            assert_eq!(own_path(target), path, "{target}");
+            assert_eq!(own_path("", target), path, "{target}");
         }
     }
 
@@ -183,7 +215,7 @@ mod tests {
             "https:\\\\evil.example",
             "http:",
         ] {
-            assert_eq!(own_path(target), "/", "{target}");
+            assert_eq!(own_path("", target), "/", "{target}");
         }
     }
 
@@ -195,7 +227,7 @@ mod tests {
             ("/?q=\"<b>\\", "/?q=%22%3Cb%3E%5C"),
             ("/\u{2215}evil.example", "/%E2%88%95evil.example"),
         ] {
-            assert_eq!(own_path(target), path, "{target}");
+            assert_eq!(own_path("", target), path, "{target}");
         }
     }
 
@@ -209,13 +241,13 @@ mod tests {
 
     #[test]
     fn a_target_without_end_is_the_start_page() {
-        assert_eq!(own_path(&format!("/{}", "x".repeat(MOST_BYTES))), "/");
+        assert_eq!(own_path("", &format!("/{}", "x".repeat(MOST_BYTES))), "/");
     }
 
     proptest! {
         #[test]
         fn nobody_is_ever_sent_to_another_origin(target in "[/\\\\.%25fFcCeE:@?# \t\na-e\u{e9}]{0,24}") {
-            let path = own_path(&target);
+            let path = own_path("", &target);
             prop_assert!(path.starts_with('/'));
             prop_assert!(!path[1..].starts_with(['/', '\\']));
             prop_assert!(path.bytes().all(|byte| byte.is_ascii_graphic()));
@@ -225,13 +257,15 @@ mod tests {
 
         #[test]
         fn nor_by_any_other_text(target in any::<String>()) {
-            prop_assert_eq!(followed(&own_path(&target)).origin().ascii_serialization(), OURS);
+            prop_assert_eq!(followed(&own_path("", &target)).origin().ascii_serialization(), OURS);
         }
 
         #[test]
         fn reducing_twice_is_reducing_once(target in "(https?:)?[/\\\\]{0,3}[a-c.%/?#]{0,12}") {
-            let once = own_path(&target);
-            prop_assert_eq!(own_path(&once), once);
+            for base in ["", "/a", "/a/b"] {
+                let once = own_path(base, &target);
+                prop_assert_eq!(own_path(base, &once), once);
+            }
         }
     }
 }

@@ -256,3 +256,176 @@ async fn a_proof_of_one_node_is_good_on_another() {
         200
     );
 }
+
+/// Where a session, or the first user, begins without one.
+const BEGINNINGS: [&str; 3] = [LOGIN, FIRST, "//api//v2//users/login/"];
+
+/// Tries to sign in, or to become the first user, with these headers.
+async fn begin(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let body = json!({ "email": "ada@example.com", "username": "ada", "password": PASSWORD });
+    let body = serde_json::to_vec(&body).unwrap();
+    app.anonymous()
+        .send(Method::POST, path, headers, body)
+        .await
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_signs_nobody_in() {
+    let app = TestApp::start().await;
+    for path in BEGINNINGS {
+        for headers in [
+            &[("Sec-Fetch-Site", "cross-site")][..],
+            &[("Sec-Fetch-Site", "same-site")],
+            &[
+                ("Sec-Fetch-Site", "cross-site"),
+                ("Origin", "https://evil.example"),
+                ("Content-Type", "text/plain"),
+            ],
+            &[
+                ("Sec-Fetch-Site", "cross-site"),
+                ("Coder-Session-Token", ""),
+            ],
+            // Over plain http, and by browsers of long ago.
+            &[
+                ("Host", "rollcall.example"),
+                ("Origin", "https://evil.example"),
+            ],
+            &[
+                ("Host", "rollcall.example"),
+                ("Origin", "http://rollcall.example:8080"),
+            ],
+            &[
+                ("Host", "rollcall.example"),
+                ("Origin", "http://rollcall.example.evil.example"),
+            ],
+            &[("Host", "rollcall.example"), ("Origin", "null")],
+        ] {
+            let answer = begin(&app, path, headers).await;
+            assert_eq!(answer.status, 403, "{path} {headers:?}: {answer:?}");
+            assert_eq!(
+                answer.header("content-type"),
+                "application/json; charset=utf-8"
+            );
+            assert!(answer.cookies().is_empty(), "{answer:?}");
+        }
+    }
+    assert_eq!(
+        app.anonymous().get(FIRST).await.status,
+        404,
+        "nobody has become the first"
+    );
+}
+
+#[tokio::test]
+async fn our_own_pages_and_programs_sign_in() {
+    let app = TestApp::start_with(|config| {
+        config.access_url = Some("https://rollcall.example".parse().unwrap());
+    })
+    .await;
+    app.owner().await;
+    for headers in [
+        &[][..],
+        &[("Coder-Session-Token", ""), ("User-Agent", "coder-cli/2.0")],
+        &[
+            ("Sec-Fetch-Site", "same-origin"),
+            ("Origin", "https://rollcall.example"),
+        ],
+        &[("Sec-Fetch-Site", "none")],
+        &[
+            ("Host", "10.0.0.1:8080"),
+            ("Origin", "https://rollcall.example"),
+        ],
+        &[
+            ("Host", "10.0.0.1:8080"),
+            ("Origin", "http://10.0.0.1:8080"),
+        ],
+    ] {
+        let answer = begin(&app, LOGIN, headers).await;
+        assert_eq!(answer.status, 201, "{headers:?}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_sends_a_browser_back_from_its_own_site() {
+    let app = TestApp::start().await;
+    let callback = "/api/v2/users/oidc/callback?code=x&state=y";
+    let headers = [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Mode", "navigate"),
+    ];
+    let answer = app
+        .anonymous()
+        .send(Method::GET, callback, &headers, Vec::new())
+        .await;
+    assert!(answer.text.contains("not configured"), "{answer:?}");
+    let page = app
+        .anonymous()
+        .send(Method::GET, "/login", &headers, Vec::new())
+        .await;
+    assert_eq!(page.status, 200, "a link from elsewhere");
+}
+
+#[tokio::test]
+async fn a_cookie_that_another_host_of_the_domain_planted_is_not_taken_for_ours() {
+    let app = TestApp::start_with(|config| {
+        config.access_url = Some("https://rollcall.example".parse().unwrap());
+        config.secure_cookies = true;
+        config.host_cookies = true;
+    })
+    .await;
+    let owner = app.owner().await;
+    let answer = begin(&app, LOGIN, &[]).await;
+    let cookies = answer.cookies();
+    assert_eq!(cookies.len(), 2, "{cookies:?}");
+    for cookie in cookies {
+        assert!(cookie.starts_with("__Host-"), "{cookie}");
+        assert!(
+            cookie.contains("; Path=/;") && cookie.ends_with("; Secure"),
+            "{cookie}"
+        );
+        assert!(!cookie.to_lowercase().contains("domain"), "{cookie}");
+    }
+    let session = cookie_set(&answer, "__Host-coder_session_token").unwrap();
+    let proof = cookie_set(&answer, "__Host-csrf_token").unwrap();
+    let get = async |cookies: &str| {
+        let headers = [("Cookie", cookies)];
+        app.anonymous()
+            .send(Method::GET, ME, &headers, Vec::new())
+            .await
+            .status
+    };
+    assert_eq!(
+        get(&format!("__Host-coder_session_token={session}")).await,
+        200
+    );
+    assert_eq!(
+        get(&format!(
+            "coder_session_token=planted; __Host-coder_session_token={session}"
+        ))
+        .await,
+        200
+    );
+    for planted in ["coder_session_token", "coder_devurl_session_token"] {
+        assert_eq!(get(&format!("{planted}={session}")).await, 401, "{planted}");
+    }
+    let out = async |headers: &[(&str, &str)]| {
+        let cookies = format!("__Host-coder_session_token={session}");
+        let headers: Vec<_> = headers
+            .iter()
+            .copied()
+            .chain([("Cookie", &*cookies)])
+            .collect();
+        app.anonymous()
+            .send(Method::POST, LOGOUT, &headers, Vec::new())
+            .await
+    };
+    assert_eq!(out(&[]).await.status, 400);
+    let gone = out(&[("X-CSRF-TOKEN", proof)]).await;
+    assert_eq!(gone.status, 200);
+    assert!(
+        gone.cookies()[0].starts_with("__Host-coder_session_token=; Path=/; Max-Age=0"),
+        "{gone:?}"
+    );
+    // Programs know of no cookies.
+    assert_eq!(owner.get(ME).await.status, 200);
+}

@@ -12,6 +12,8 @@ mod every;
 mod floods;
 #[path = "lessons/lockout.rs"]
 mod lockout;
+#[path = "lessons/names.rs"]
+mod names;
 #[path = "lessons/odd_requests.rs"]
 mod odd_requests;
 #[path = "lessons/passwords.rs"]

@@ -16,6 +16,9 @@ use crate::{
     support::{PASSWORD, TestApp, client::Answer},
 };
 
+#[path = "pages/below_a_path.rs"]
+mod below_a_path;
+
 const HOME: &str = "/";
 const LOGIN: &str = "/login";
 const FIRST: &str = "/login/first";
@@ -301,6 +304,53 @@ async fn who_signs_in_by_the_form_gets_the_session_that_the_api_gives() {
     assert_eq!(attributes(&answer), attributes(&of_api));
     assert_eq!(cookie_set(&answer, SESSION), Some(browser.token()));
     assert_eq!(browser.open(ME).await.json["username"], "ada");
+}
+
+#[tokio::test]
+async fn blanks_around_what_was_pasted_into_a_form_do_not_matter_except_in_a_password() {
+    let app = TestApp::start().await;
+    let mut browser = Browser::new(&app);
+    let page = browser.open(LOGIN).await;
+    let proof = hidden(&page, FIRST, "proof");
+    let fields = [
+        ("proof", &*proof),
+        ("email", " ada@example.com\t"),
+        ("username", " ada "),
+        ("password", PASSWORD),
+    ];
+    let answer = browser.submit(FIRST, &fields).await;
+    assert_eq!(location(&answer), "/", "{answer:?}");
+    for email in [
+        "ada@example.com ",
+        " ada@example.com",
+        "\u{a0}Ada@Example.com\r\n",
+    ] {
+        let answer = Browser::new(&app).sign_in(email, PASSWORD).await;
+        assert_eq!(location(&answer), "/", "{email:?}");
+    }
+    let answer = Browser::new(&app)
+        .sign_in("ada@example.com", &format!("{PASSWORD} "))
+        .await;
+    assert_eq!(answer.status, 401);
+    let body = json!({ "email": "ada@example.com ", "password": PASSWORD });
+    assert_eq!(
+        app.anonymous().post(API_LOGIN, &body).await.status,
+        400,
+        "the API takes it as it is"
+    );
+}
+
+#[tokio::test]
+async fn a_form_that_is_not_unicode_signs_nobody_in() {
+    let app = TestApp::start().await;
+    app.owner().await;
+    let mut browser = Browser::new(&app);
+    let proof = hidden(&browser.open(LOGIN).await, LOGIN, "proof");
+    for password in ["%ff", "correct%20horse%ed%a0%80", "%EF%BF%BD"] {
+        let body = format!("proof={proof}&email=ada%40example.com&password={password}");
+        let answer = browser.send(Method::POST, LOGIN, &[], body).await;
+        assert_page(&answer, 400, "password");
+    }
 }
 
 #[tokio::test]

@@ -61,6 +61,96 @@ async fn a_body_that_is_null_gives_nothing() {
     assert_eq!(wrong_fields(&answer), ["email", "password"]);
 }
 
+/// Half of a surrogate pair, and bytes that are not UTF-8, in a text of JSON.
+const NOT_UNICODE: [&[u8]; 4] = [br"\ud800", br"\udc00\ud800", b"\xff", b"\xf0\x9f\x98"];
+
+/// A body with this in the place of `?`.
+fn with_text(body: &str, text: &[u8]) -> Vec<u8> {
+    let (before, after) = body.split_once('?').unwrap();
+    [before.as_bytes(), text, after.as_bytes()].concat()
+}
+
+#[tokio::test]
+async fn text_that_is_not_unicode_is_read_as_the_clients_own_server_reads_it() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    for (number, text) in NOT_UNICODE.into_iter().enumerate() {
+        let mut wish = wish(&app, &format!("bob{number}"));
+        wish["name"] = json!("Bob ?");
+        let created = post_raw(&owner, USERS, &with_text(&wish.to_string(), text)).await;
+        assert_eq!(created.status, 201, "{created:?}");
+        let name = created.json["name"].as_str().unwrap();
+        assert!(
+            name.trim_start_matches("Bob ")
+                .chars()
+                .all(|char| char == '\u{fffd}'),
+            "{name:?}"
+        );
+        // In fields that are not used it does not matter at all, nor in their names.
+        for body in [
+            r#"{"x": ["?"], "email": "ada@example.com", "password": "correct horse battery staple"}"#,
+            r#"{"x?": 1, "email": "ada@example.com", "password": "correct horse battery staple"}"#,
+        ] {
+            let answer = post_raw(&app.anonymous(), LOGIN, &with_text(body, text)).await;
+            assert_eq!(answer.status, 201, "{answer:?}");
+        }
+    }
+    let body = with_text(
+        r#"{"email": "ada?@example.com", "password": "x"}"#,
+        NOT_UNICODE[0],
+    );
+    assert_eq!(post_raw(&app.anonymous(), LOGIN, &body).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_password_that_is_not_unicode_is_refused_wherever_one_is_given() {
+    let app = TestApp::start().await;
+    let first =
+        r#"{"email": "ada@example.com", "username": "ada", "password": "correct horse ? staple"}"#;
+    for text in NOT_UNICODE {
+        let answer = post_raw(&app.anonymous(), FIRST, &with_text(first, text)).await;
+        assert_eq!(wrong_fields(&answer), ["password"]);
+    }
+    let owner = app.owner().await;
+    let mut wish = wish(&app, "bob");
+    wish["password"] = json!("correct horse ? staple");
+    let wish = wish.to_string();
+    let requests = [
+        (
+            Method::POST,
+            LOGIN,
+            r#"{"email": "ada@example.com", "password": "correct ?"}"#,
+            "password",
+        ),
+        (Method::POST, USERS, &*wish, "password"),
+        (
+            Method::PUT,
+            "/api/v2/users/me/password",
+            r#"{"old_password": "x", "password": "correct horse ? staple"}"#,
+            "password",
+        ),
+        (
+            Method::PUT,
+            "/api/v2/users/me/password",
+            r#"{"old_password": "x?", "password": "correct horse staple"}"#,
+            "old_password",
+        ),
+        (
+            Method::POST,
+            "/api/v2/users/me/convert-login",
+            r#"{"to_type": "password", "password": "correct horse ?"}"#,
+            "password",
+        ),
+    ];
+    for text in NOT_UNICODE {
+        for (method, path, body, field) in &requests {
+            let body = with_text(body, text);
+            let answer = owner.send(method.clone(), path, &[], body).await;
+            assert_eq!(wrong_fields(&answer), [*field], "{path}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn only_the_first_value_of_the_body_is_read() {
     let app = TestApp::start().await;

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use rollcall_events::user::{Identity, LoginType, Role, UserCommand};
 use serde_json::json;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     given::{
@@ -63,6 +64,187 @@ async fn assert_not_understood(expected: &[(&str, &str, &str)]) {
             "{q}: {answer:?}"
         );
     }
+}
+
+/// Names as people of many places write them: composed, and with their accents apart.
+const NAMES: [&str; 14] = [
+    "ΟΔΟΣΑ Οδυσσέας",
+    "Straße Größe",
+    "İstanbul Işık",
+    "Diyarbakır Yılmaz",
+    "Eﬃe Ǆemal",
+    "ᎠᏂᏴᏫᏯ",
+    "Łódź Świętosława",
+    "José Nuñez",
+    "Jose\u{301} Nun\u{303}ez",
+    "Nguyễn Việt",
+    "Ядвига Йосип",
+    "ΐρις ᾳδης",
+    "한국 사람",
+    "क्षितिज शर्मा",
+];
+
+/// The parts of a text that begin and end where a reader would cut: up to three characters long, and the whole.
+fn parts(text: &str) -> Vec<String> {
+    let letters = graphemes(text);
+    let few = letters.windows(3).step_by(2).map(<[String]>::concat);
+    let ends = [letters[..2].concat(), letters[letters.len() - 2..].concat()];
+    few.chain(ends)
+        .chain([text.to_owned()])
+        .filter(|part| part.trim() == part)
+        .collect()
+}
+
+/// Letters with the marks that follow them.
+fn graphemes(text: &str) -> Vec<String> {
+    let mut letters: Vec<String> = Vec::new();
+    for char in text.chars() {
+        match letters.last_mut() {
+            Some(last) if !char.is_alphanumeric() && !char.is_whitespace() => last.push(char),
+            Some(last) if matches!(char, '\u{900}'..='\u{97f}') => last.push(char),
+            _ => letters.push(char.to_string()),
+        }
+    }
+    letters
+}
+
+#[tokio::test]
+async fn any_part_of_a_name_finds_it_in_any_case_and_encoding() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    for (number, name) in NAMES.into_iter().enumerate() {
+        let wish = wish_with(&app, &format!("user{number}"), &json!({ "name": name }));
+        let created = owner.post(USERS, &wish).await;
+        assert_eq!(created.status, 201, "{created:?}");
+    }
+    let mut searches = 0;
+    for (number, name) in NAMES.into_iter().enumerate() {
+        for part in parts(name) {
+            let composed: String = part.nfc().collect();
+            let apart: String = part.nfd().collect();
+            for part in [
+                part.to_lowercase(),
+                part.to_uppercase(),
+                composed,
+                apart,
+                part,
+            ] {
+                let found = owner.get(&search(&format!("name:\"{part}\""))).await;
+                let user = format!("user{number}");
+                assert!(
+                    usernames(&found).contains(&&*user),
+                    "{part:?} does not find {name:?}"
+                );
+                searches += 1;
+            }
+        }
+    }
+    assert!(searches > 200);
+    // And no other names.
+    assert_eq!(usernames(&owner.get(&search("name:οδος")).await), ["user0"]);
+    assert_eq!(
+        usernames(&owner.get(&search("name:GRÖSSE")).await),
+        ["user1"]
+    );
+    assert_eq!(
+        usernames(&owner.get(&search("name:NUÑEZ")).await),
+        ["user7", "user8"]
+    );
+}
+
+#[tokio::test]
+async fn the_past_is_searched_by_the_same_rules() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let wish = json!({ "name": "ΟΔΟΣΑ", "email": "Jose\u{301}@b\u{fc}cher.example" });
+    let created = owner.post(USERS, &wish_with(&app, "bob", &wish)).await;
+    let position = created.header("rollcall-position").to_owned();
+    let renamed = json!({ "username": "robert", "name": "Robert" });
+    let answer = owner.put("/api/v2/users/bob/profile", &renamed).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    for q in [
+        "name:ΟΔΟΣ",
+        "name:οδος",
+        "jos\u{e9}",
+        "BÜCHER",
+        "xn--bcher",
+        "email:jos\u{e9}@xn--bcher-kva.example",
+        "username:BOB",
+    ] {
+        let then = format!("{}&position={position}", search(q));
+        assert_eq!(usernames(&owner.get(&then).await), ["bob"], "{q}");
+    }
+    for (q, found) in [
+        ("name:ΟΔΟΣ", &[][..]),
+        ("username:robert", &["robert"]),
+        ("username:bob", &[]),
+    ] {
+        assert_eq!(usernames(&owner.get(&search(q)).await), found, "{q}");
+    }
+}
+
+#[tokio::test]
+async fn an_exact_filter_finds_who_has_just_this_and_refuses_nothing() {
+    assert_found(&[
+        ("email:ada@example.com", &["ada"]),
+        ("EMAIL:ADA@Example.COM", &["ada"]),
+        (r#"email:"ada@example.com""#, &["ada"]),
+        ("email:da@example.com", &[]),
+        ("email:ada", &[]),
+        ("email:%", &[]),
+        ("email:e_v%e@example.com", &["eve"]),
+        ("email:\"not an address\"", &[]),
+        (r#"email:"""#, ALL),
+        ("username:ada", &["ada"]),
+        ("USERNAME:ADA", &["ada"]),
+        ("username:dan", &["Dan"]),
+        ("username:ad", &[]),
+        ("username:a%", &[]),
+        ("username:\"not a name\"", &[]),
+        ("username:ada@example.com", &[]),
+        ("username:bob email:bob@example.com", &["bob"]),
+        ("username:bob email:ada@example.com", &[]),
+        ("username:cleo status:active", &[]),
+        ("username:cleo status:suspended", &["cleo"]),
+        ("ada username:ada", &["ada"]),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_is_found_by_each_of_its_forms() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    for (username, email) in [
+        ("bob", "bob@b\u{fc}cher.example"),
+        ("eve", "eve@xn--mnchen-3ya.example"),
+    ] {
+        let created = owner
+            .post(
+                USERS,
+                &wish_with(&app, username, &json!({ "email": email })),
+            )
+            .await;
+        assert_eq!(created.status, 201, "{created:?}");
+        assert_eq!(created.json["email"], email);
+    }
+    for (q, found) in [
+        ("BÜCHER", "bob"),
+        ("bu\u{308}cher", "bob"),
+        ("bob@b\u{fc}", "bob"),
+        ("xn--bcher", "bob"),
+        ("münchen", "eve"),
+        ("XN--MNCHEN", "eve"),
+        ("email:bob@XN--bcher-kva.example", "bob"),
+        ("email:bob@BU\u{308}CHER.example", "bob"),
+        ("email:eve@MÜNCHEN.example", "eve"),
+    ] {
+        assert_eq!(usernames(&owner.get(&search(q)).await), [found], "{q}");
+    }
+    let audit = owner
+        .get("/api/v2/audit?q=email%3Aada%40EXAMPLE.com&limit=5")
+        .await;
+    assert_ne!(audit.json["count"], 0, "{audit:?}");
 }
 
 const ALL: &[&str] = &["ada", "bob", "cleo", "Dan", "eve"];

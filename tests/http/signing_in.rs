@@ -8,8 +8,8 @@ use sha2::Sha256;
 
 use crate::{
     given::{
-        LOGIN, ME, as_superuser, assert_refused, cookie_set, history, member, stored_hash, text,
-        wrong_fields,
+        LOGIN, ME, USERS, as_superuser, assert_refused, cookie_set, history, member, stored_hash,
+        text, wish_with, wrong_fields,
     },
     support::{PASSWORD, TestApp, client::Answer},
 };
@@ -17,6 +17,41 @@ use crate::{
 async fn sign_in(app: &TestApp, email: &str, password: &str) -> Answer {
     let wish = json!({ "email": email, "password": password });
     app.anonymous().post(LOGIN, &wish).await
+}
+
+#[tokio::test]
+async fn an_address_signs_in_in_any_of_its_forms_and_nobody_else_can_have_one_of_them() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let forms = [
+        "Jose\u{301}@b\u{fc}cher.example",
+        "jos\u{e9}@b\u{fc}cher.example",
+        "JOS\u{c9}@BU\u{308}CHER.example",
+        "jos\u{e9}@xn--bcher-kva.example",
+        "jos\u{e9}@XN--BCHER-KVA.EXAMPLE",
+    ];
+    let created = owner
+        .post(
+            USERS,
+            &wish_with(&app, "jose", &json!({ "email": forms[0] })),
+        )
+        .await;
+    assert_eq!(created.status, 201, "{created:?}");
+    assert_eq!(created.json["email"], forms[0], "as it was given");
+    for form in forms {
+        assert_eq!(sign_in(&app, form, PASSWORD).await.status, 201, "{form}");
+        let second = owner
+            .post(USERS, &wish_with(&app, "second", &json!({ "email": form })))
+            .await;
+        assert_eq!(second.status, 409, "{form}: {second:?}");
+    }
+    for other in [
+        "jose@b\u{fc}cher.example",
+        "jos\u{e9}@bucher.example",
+        "jos\u{e9}@xn--bcher-kvb.example",
+    ] {
+        assert_eq!(sign_in(&app, other, PASSWORD).await.status, 401, "{other}");
+    }
 }
 
 #[tokio::test]

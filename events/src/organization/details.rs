@@ -1,6 +1,6 @@
 //! What there is to say of an organisation besides its name.
 
-use crate::user::AvatarUrl;
+use crate::{unicode::hidden_character, user::AvatarUrl};
 
 const MOST_BYTES_OF_NAME: usize = 64;
 const MOST_BYTES_OF_DESCRIPTION: usize = 1024;
@@ -37,12 +37,12 @@ impl OrganizationDetails {
             (
                 is_display_name(display_name),
                 "display_name",
-                "have at most 64 bytes, no white space at its ends and no control characters",
+                "have at most 64 bytes, no white space at its ends and no control or invisible characters",
             ),
             (
                 is_description(description),
                 "description",
-                "have at most 1024 bytes and no control characters but line breaks and tabs",
+                "have at most 1024 bytes and no control or invisible characters but line breaks and tabs",
             ),
             (
                 AvatarUrl::parse(icon).is_ok(),
@@ -84,13 +84,12 @@ impl OrganizationDetails {
 }
 
 fn is_display_name(text: &str) -> bool {
-    text.len() <= MOST_BYTES_OF_NAME && text.trim() == text && !text.contains(char::is_control)
+    text.len() <= MOST_BYTES_OF_NAME && text.trim() == text && hidden_character(text).is_none()
 }
 
 fn is_description(text: &str) -> bool {
-    let is_layout = |character| matches!(character, '\n' | '\r' | '\t');
-    text.len() <= MOST_BYTES_OF_DESCRIPTION
-        && !text.contains(|character: char| character.is_control() && !is_layout(character))
+    let mut lines = text.split(['\n', '\r', '\t']);
+    text.len() <= MOST_BYTES_OF_DESCRIPTION && lines.all(|line| hidden_character(line).is_none())
 }
 
 #[cfg(test)]
@@ -113,10 +112,10 @@ mod tests {
             broken.iter().map(|broken| broken.field).collect::<Vec<_>>()
         };
         let long = "x".repeat(1025);
-        for name in [" a", "a ", "a\0", "a\nb", &long[..65]] {
+        for name in [" a", "a ", "a\0", "a\nb", "a\u{202e}b", &long[..65]] {
             assert_eq!(fields(name, "", ""), ["display_name"], "{name:?}");
         }
-        for description in ["\0", "\u{7f}", &long] {
+        for description in ["\0", "\u{7f}", "a\n\u{2066}b", &long] {
             assert_eq!(fields("", description, ""), ["description"]);
         }
         assert_eq!(

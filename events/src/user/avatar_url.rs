@@ -1,6 +1,7 @@
 //! Where a user's picture is.
 
 use super::InvalidField;
+use crate::unicode::is_hidden;
 
 const MOST_BYTES: usize = 2048;
 
@@ -12,15 +13,15 @@ impl AvatarUrl {
     /// Accepts an address as somebody typed it. No scheme but those of the web: it ends up in pages.
     ///
     /// # Errors
-    /// When the value is too long, holds white space or control characters, or is neither empty, nor a path, nor the
+    /// When the value is too long, holds white space, control or invisible characters, or is neither empty, nor a path, nor the
     /// address of something in the web.
     pub fn parse(value: &str) -> Result<Self, InvalidField> {
         let refused = |must| Err(InvalidField::new("avatar_url", "avatar_url", must, value));
         if value.len() > MOST_BYTES {
             return refused("must be at most 2048 bytes long");
         }
-        if value.contains(|character: char| character.is_whitespace() || character.is_control()) {
-            return refused("must hold no white space and no control characters");
+        if value.contains(|character: char| character.is_whitespace() || is_hidden(character)) {
+            return refused("must hold no white space and no control or invisible characters");
         }
         let is_path = value.starts_with('/') && !value.starts_with("//") && !value.contains('\\');
         let is_web = ["https://", "http://"].iter().any(|scheme| {
@@ -60,6 +61,8 @@ mod tests {
             "picture.png",
             "https://a b",
             "https://a\n",
+            "https://a\u{202e}gnp.b",
+            "/a\u{200b}.png",
             &long,
         ] {
             assert_eq!(AvatarUrl::parse(bad).unwrap_err().field, "avatar_url");

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::InvalidField;
+use crate::unicode::{hidden_character, without_hidden};
 
 const MAX_BYTES: usize = 128;
 
@@ -21,7 +22,8 @@ impl DisplayName {
     ///
     /// # Errors
     ///
-    /// When the value is too long, has white space at its ends, or holds control characters.
+    /// When the value is too long, has white space at its ends, or holds characters that nobody sees
+    /// (see [`hidden_character`]).
     pub fn parse(value: &str) -> Result<Self, InvalidField> {
         let refused = |must| Err(InvalidField::new("name", "user_real_name", must, value));
         if value.len() > MAX_BYTES {
@@ -30,22 +32,22 @@ impl DisplayName {
         if value.trim() != value {
             return refused("must not begin or end with white space");
         }
-        if value.contains(char::is_control) {
-            return refused("must not contain control characters");
+        if let Some(hidden) = hidden_character(value) {
+            return refused(&format!(
+                "must not contain control characters or invisible ones, such as {}",
+                hidden.escape_unicode()
+            ));
         }
         Ok(Self(value.to_owned()))
     }
 
-    /// Makes a name of whatever a provider sent: nobody is kept from signing in by a long name they
-    /// cannot change there.
+    /// Makes a name of what a provider sent: no user is kept from signing in by a name that they cannot change there.
     #[must_use]
     pub fn truncated(value: &str) -> Self {
-        let mut name = value.replace(char::is_control, "");
-        name = name.trim().to_owned();
+        let mut name = without_hidden(value).trim().to_owned();
         name.truncate(name.floor_char_boundary(MAX_BYTES));
-        // The cut may have come right after a space.
-        name.truncate(name.trim_end().len());
-        Self(name)
+        // The cut may have come within an emoji, or right after a space.
+        Self(without_hidden(&name).trim().to_owned())
     }
 
     /// The name; empty when there is none.
@@ -75,6 +77,8 @@ mod tests {
             "Ядвига",
             "李 小龍",
             "O'Brien-Smith, Jr.",
+            "می\u{200c}خواهم",
+            "Ada 👩🏽\u{200d}🚀",
         ] {
             assert_eq!(DisplayName::parse(name).unwrap().as_str(), name);
         }
@@ -83,7 +87,17 @@ mod tests {
     #[test]
     fn padded_long_and_unprintable_names_are_refused() {
         let long = "é".repeat(65);
-        for name in [" Ada", "Ada ", "Ada\u{3000}", "A\u{0}da", "A\nda", &long] {
+        for name in [
+            " Ada",
+            "Ada ",
+            "Ada\u{3000}",
+            "A\u{0}da",
+            "A\nda",
+            "Ada\u{202e}evil",
+            "Ad\u{200b}a",
+            "\u{2800}",
+            &long,
+        ] {
             let error = DisplayName::parse(name).unwrap_err();
             assert_eq!((error.field, error.rule), ("name", "user_real_name"));
         }
@@ -109,7 +123,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_provider_sends_becomes_a_valid_name(value in any::<String>()) {
+        fn whatever_a_provider_sends_becomes_a_valid_name(
+            value in "(👩🏽\u{200d}|می\u{200c}|\u{202e}|\u{200b}| |a|.){0,60}",
+        ) {
             let name = DisplayName::truncated(&value);
             prop_assert_eq!(DisplayName::parse(name.as_str()), Ok(name));
         }

@@ -7,9 +7,12 @@
 
 use std::fmt;
 
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 use super::InvalidField;
+use crate::unicode::{caseless, is_hidden, search_key};
 
 /// 64 for the local part, 255 for the domain, one for the `@`: the limits of SMTP. Upstream has none.
 const MAX_BYTES: usize = 320;
@@ -49,6 +52,9 @@ impl EmailAddress {
         if value.len() > MAX_BYTES {
             return refused("must be at most 320 bytes long");
         }
+        if value.contains(|char| is_hidden(char) || is_space_of_another_kind(char)) {
+            return refused("must not contain invisible characters");
+        }
         match value.rsplit_once('@') {
             Some((local, domain)) if is_local_part(local) && is_domain(domain) => {
                 Ok(Self(value.to_owned()))
@@ -57,16 +63,68 @@ impl EmailAddress {
         }
     }
 
+    /// An address that was accepted before, perhaps under another rule.
+    #[must_use]
+    pub fn recorded(address: &str) -> Self {
+        Self(address.to_owned())
+    }
+
     /// The address as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What uniqueness and sign-in look at: capitals make no other address.
+    /// The form in which addresses are the same, for uniqueness and sign-in. See [`EmailAddress::key_of`].
     #[must_use]
     pub fn key(&self) -> String {
-        self.0.to_lowercase()
+        Self::key_of(&self.0)
+    }
+
+    /// The key of an address that may have been accepted under another rule, or of a text that is no address.
+    ///
+    /// The local part is compared without case, as Unicode folds it, and composed (NFC); the domain as DNS would be
+    /// asked for it, so that `bücher.example` is `xn--bcher-kva.example`.
+    #[must_use]
+    pub fn key_of(address: &str) -> String {
+        match address.rsplit_once('@') {
+            Some((local, domain)) => format!("{}@{}", caseless(local), domain_key(domain)),
+            None => caseless(address),
+        }
+    }
+
+    /// What a search looks at besides the key: the address as it was given, and with its domain in the letters of
+    /// people, one a line. None for most: their key is all there is.
+    #[must_use]
+    pub fn search_text_of(address: &str) -> Option<String> {
+        let key = Self::key_of(address);
+        let mut forms = vec![search_key(address)];
+        if let Some((local, domain)) = address.rsplit_once('@') {
+            let (domain, _) = idna::domain_to_unicode(domain);
+            forms.push(search_key(&format!("{local}@{domain}")));
+        }
+        forms.dedup();
+        forms.retain(|form| *form != key);
+        Some(forms.join("\n")).filter(|text| !text.is_empty())
+    }
+
+    /// Whether mail to both goes to one mailbox for certain: whoever proves to have the one has the other.
+    ///
+    /// Narrower than having one key: letters that are the same only without case, as Unicode folds it, may be those of
+    /// different mailboxes.
+    #[must_use]
+    pub fn is_same_mailbox(&self, other: &Self) -> bool {
+        let parts = |address: &Self| {
+            let (local, domain) = address.0.rsplit_once('@')?;
+            Some((composed(local).to_ascii_lowercase(), domain_key(domain)))
+        };
+        parts(self) == parts(other)
+    }
+
+    /// The key of the domain.
+    #[must_use]
+    pub fn domain_key(&self) -> String {
+        domain_key(self.domain())
     }
 
     /// The part after the last `@`, as it was given.
@@ -82,6 +140,48 @@ impl fmt::Display for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A domain as DNS would be asked for it (A-labels, in lower case). What cannot be asked for is at least without case.
+fn domain_key(domain: &str) -> String {
+    if domain.is_ascii() {
+        return domain.to_ascii_lowercase();
+    }
+    ascii_domain(domain, DnsLength::Ignore).unwrap_or_else(|| caseless(domain))
+}
+
+/// The key of a domain that addresses can have, with or without a dot in it; or nothing for a text that can be no
+/// address's domain, so that comparing with it would be in vain.
+#[must_use]
+pub fn possible_domain_key(domain: &str) -> Option<String> {
+    let is_possible = domain.split('.').all(is_label) && !domain.contains(is_hidden);
+    is_possible
+        .then(|| ascii_domain(domain, DnsLength::Verify))
+        .flatten()
+}
+
+/// A text whose accents are apart (NFD), with them in place (NFC). Another stays: the sign for kelvins does not become a K.
+fn composed(text: &str) -> String {
+    if text.nfd().eq(text.chars()) {
+        text.nfc().collect()
+    } else {
+        text.to_owned()
+    }
+}
+
+fn ascii_domain(domain: &str, length: DnsLength) -> Option<String> {
+    let ascii = Uts46::new().to_ascii(
+        domain.as_bytes(),
+        AsciiDenyList::EMPTY,
+        Hyphens::Allow,
+        length,
+    );
+    ascii.ok().map(Into::into)
+}
+
+/// White space beyond ASCII, which looks like a blank or like nothing.
+fn is_space_of_another_kind(char: char) -> bool {
+    !char.is_ascii() && char.is_whitespace()
 }
 
 fn is_local_part(local: &str) -> bool {
@@ -255,9 +355,136 @@ mod tests {
     }
 
     #[test]
-    fn the_key_forgets_case_in_every_script() {
-        let address = EmailAddress::parse("Ärger@Пример.РФ").unwrap();
-        assert_eq!(address.key(), "ärger@пример.рф");
+    fn the_key_forgets_case_encoding_and_the_letters_of_the_domain() {
+        for forms in [
+            &["Ada@Example.COM", "ada@example.com"][..],
+            &[
+                "Ärger@Пример.РФ",
+                "a\u{308}rger@пример.рф",
+                "ärger@xn--e1afmkfd.xn--p1ai",
+            ],
+            &[
+                "ada@bücher.example",
+                "ADA@BÜCHER.example",
+                "ada@bu\u{308}cher.example",
+                "ada@xn--bcher-kva.example",
+                "ada@XN--BCHER-KVA.example",
+            ],
+            &["straße@example.com", "STRASSE@example.com"],
+            &["ΟΔΟΣ@example.com", "οδος@example.com", "οδοσ@example.com"],
+        ] {
+            let key = EmailAddress::key_of(forms[0]);
+            for form in forms {
+                assert_eq!(EmailAddress::key_of(form), key, "{form}");
+                assert_eq!(EmailAddress::parse(form).unwrap().key(), key, "{form}");
+            }
+        }
+        for (one, other) in [
+            ("ada@example.com", "ada@example.org"),
+            ("ıan@example.com", "ian@example.com"),
+            ("ada@fass.example", "ada@faß.example"),
+            ("jose@example.com", "josé@example.com"),
+        ] {
+            assert_ne!(EmailAddress::key_of(one), EmailAddress::key_of(other));
+        }
+    }
+
+    #[test]
+    fn only_what_is_certain_to_be_one_mailbox_is_one() {
+        let address = |text: &str| EmailAddress::parse(text).unwrap();
+        for (one, other, is_same) in [
+            ("Ada@Example.com", "ada@example.COM", true),
+            (
+                "jose\u{301}@bücher.example",
+                "josé@xn--bcher-kva.example",
+                true,
+            ),
+            ("\u{212a}im@example.com", "kim@example.com", false),
+            ("straße@example.com", "strasse@example.com", false),
+            ("JOSÉ@example.com", "josé@example.com", false),
+            ("ada@example.com", "ada@example.org", false),
+        ] {
+            assert_eq!(
+                address(one).is_same_mailbox(&address(other)),
+                is_same,
+                "{one} {other}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_part_of_an_address_is_in_its_key_or_its_search_text() {
+        for (address, parts) in [
+            ("Ada@Example.com", &["ADA@", "example"][..]),
+            (
+                "ada@BÜCHER.example",
+                &["bücher", "xn--bcher", "ada@bu\u{308}c"],
+            ),
+            (
+                "ada@xn--bcher-kva.example",
+                &["bücher", "xn--bcher", "ada@BÜCHER"],
+            ),
+            (
+                "Jose\u{301}@example.com",
+                &["josé@example.com", "jose\u{301}@"],
+            ),
+        ] {
+            let searched = EmailAddress::search_text_of(address);
+            for part in parts {
+                let part = search_key(part);
+                let is_in = |text: &str| text.contains(&part);
+                let is_found =
+                    is_in(&EmailAddress::key_of(address)) || searched.as_deref().is_some_and(is_in);
+                assert!(is_found, "{part} in {address}");
+            }
+        }
+        assert_eq!(EmailAddress::search_text_of("Ada@Example.com"), None);
+    }
+
+    #[test]
+    fn an_address_holds_nothing_that_nobody_sees() {
+        for hidden in [
+            '\u{200b}', '\u{200d}', '\u{202e}', '\u{ad}', '\u{feff}', '\u{a0}', '\u{3000}',
+            '\u{fe0f}',
+        ] {
+            for address in [
+                format!("ad{hidden}a@example.com"),
+                format!("ada@exam{hidden}ple.com"),
+                format!("\"ad{hidden}a\"@example.com"),
+            ] {
+                let error = EmailAddress::parse(&address).unwrap_err();
+                assert!(error.detail.contains("invisible"), "{address:?}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_domain_that_no_address_can_have_has_no_key() {
+        for (domain, key) in [
+            ("Example.com", "example.com"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("XN--BCHER-KVA.example", "xn--bcher-kva.example"),
+            ("localhost", "localhost"),
+        ] {
+            assert_eq!(possible_domain_key(domain).as_deref(), Some(key));
+        }
+        for domain in [
+            "",
+            ".",
+            "a..b",
+            ".example.com",
+            "example.com.",
+            "exa mple.com",
+            "ada@example.com",
+            "xn--a\u{fc}.example",
+            "xn--zzzzzzz99999.example",
+            "exa_mple.com",
+            "\u{200b}example.com",
+            "*.example.com",
+            &format!("{}.example", "a".repeat(64)),
+        ] {
+            assert_eq!(possible_domain_key(domain), None, "{domain:?}");
+        }
     }
 
     #[test]

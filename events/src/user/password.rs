@@ -59,6 +59,9 @@ impl NewPassword {
         if value.is_empty() {
             return Err(InvalidField::required("password"));
         }
+        if value.contains(char::REPLACEMENT_CHARACTER) {
+            return refused("must be valid Unicode text");
+        }
         if value.chars().count() < MIN_CHARS {
             return refused("must be at least 8 characters long");
         }
@@ -174,6 +177,12 @@ mod tests {
     fn a_strong_end_does_not_save_a_long_weak_beginning() {
         let value = format!("{}correct horse battery staple", "a".repeat(40));
         assert!(is_weak(&value));
+    }
+
+    #[test]
+    fn a_password_in_which_a_character_was_lost_is_refused() {
+        let error = parse("correct horse battery \u{fffd} staple").unwrap_err();
+        assert!(error.detail.contains("valid Unicode"), "{error}");
     }
 
     #[test]

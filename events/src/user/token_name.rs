@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::InvalidField;
+use crate::unicode::hidden_character;
 
 /// A name of 1 to 64 characters, by which its owner knows a token: unique among the owner's tokens. It stands in
 /// addresses, so that it holds nothing that would end a path.
@@ -33,8 +34,8 @@ impl TokenName {
         if text.trim() != text {
             return refused("must not begin or end with a space");
         }
-        if text.contains(|character: char| character.is_control() || "/\\?#%".contains(character)) {
-            return refused("must hold no control character and none of / \\ ? # %");
+        if hidden_character(text).is_some() || text.contains(['/', '\\', '?', '#', '%']) {
+            return refused("must hold no control or invisible character and none of / \\ ? # %");
         }
         if [RESERVED, ".", ".."].contains(&text) {
             return refused("is reserved");
@@ -69,6 +70,8 @@ mod tests {
             "a#b",
             "a%b",
             "a\nb",
+            "a\u{202e}b",
+            "a\u{200d}b",
             "tokenconfig",
             "..",
             &long,

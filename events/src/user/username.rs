@@ -65,7 +65,13 @@ impl Username {
     /// What uniqueness and order look at: `Ada` and `ada` are one name.
     #[must_use]
     pub fn key(&self) -> String {
-        self.0.to_ascii_lowercase()
+        Self::key_of(&self.0)
+    }
+
+    /// The key of a name that may have been accepted under another rule, or of a text that is no name.
+    #[must_use]
+    pub fn key_of(name: &str) -> String {
+        name.to_ascii_lowercase()
     }
 }
 

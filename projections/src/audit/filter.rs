@@ -143,7 +143,7 @@ fn uuid(text: &str) -> Option<Uuid> {
     Uuid::parse_str(text).ok()
 }
 
-/// Names to be found, in lower case.
+/// Names to be found, in the form in which they are compared.
 struct Names<'a> {
     username: Option<&'a str>,
     email: Option<&'a str>,

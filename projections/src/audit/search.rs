@@ -5,13 +5,16 @@
 //! for.
 
 use chrono::NaiveDate;
-use rollcall_events::attempt::{Action, ResourceType};
+use rollcall_events::{
+    attempt::{Action, ResourceType},
+    user::{EmailAddress, Username},
+};
 use uuid::Uuid;
 
 pub use crate::terms::InvalidQuery;
 use crate::terms::Terms;
 
-/// Which entries are asked for. An entry must satisfy every condition; an absent one is none. Names are in lower case.
+/// Which entries are asked for. An entry must satisfy every condition; an absent one is none. Names are in the form in which they are compared.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AuditQuery {
     /// What was done to this type of resource.
@@ -44,19 +47,20 @@ pub struct AuditQuery {
 ///
 /// All that is wrong with it at once, so that it can be mended in one go.
 pub fn parse(q: &str) -> Result<AuditQuery, Vec<InvalidQuery>> {
-    let mut terms = Terms::read(&q.to_lowercase(), "resource_type");
+    let mut terms = Terms::read(q, "resource_type");
+    let name = str::to_ascii_lowercase;
     let query = AuditQuery {
         resource_type: terms.single("resource_type", "resource type", ResourceType::parse),
         resource_id: terms.single("resource_id", "uuid", uuid),
-        resource_target: terms.text("resource_target"),
+        resource_target: terms.text("resource_target", name),
         action: terms.single("action", "action", Action::parse),
-        username: terms.text("username"),
-        email: terms.text("email"),
+        username: terms.text("username", Username::key_of),
+        email: terms.text("email", EmailAddress::key_of),
         date_from: terms.single("date_from", "date, as in 2006-01-02", date),
         date_to: terms.single("date_to", "date, as in 2006-01-02", date),
-        organization: terms.text("organization"),
+        organization: terms.text("organization", name),
         request_id: terms.single("request_id", "uuid", uuid),
-        build_reason: terms.text("build_reason"),
+        build_reason: terms.text("build_reason", name),
     };
     if query
         .date_from

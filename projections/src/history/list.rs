@@ -127,6 +127,7 @@ impl PastList {
                       , username_key
                       , email
                       , email_key
+                      , email_search
                       , name
                       , name_key
                       , avatar_url
@@ -147,6 +148,7 @@ impl PastList {
                       , username_key
                       , email
                       , email_key
+                      , email_search
                       , name
                       , name_key
                       , avatar_url
@@ -169,13 +171,15 @@ impl PastList {
                     AND ($5::uuid IS NULL
                          OR CASE WHEN $6::text IS NULL THEN username_key IS NULL AND id > $5
                                  ELSE username_key > $6 OR username_key IS NULL END)
-                    AND ($7::text IS NULL OR username_key LIKE $7 OR email_key LIKE $7)
+                    AND ($7::text IS NULL OR username_key LIKE $7 OR email_key LIKE $7 OR email_search LIKE $7)
                     AND ($8::text IS NULL OR name_key LIKE $8)
                     AND ($9::text[] IS NULL OR status = ANY ($9))
                     AND ($10::text[] IS NULL OR roles && $10)
                     AND ($11::text[] IS NULL OR login_type = ANY ($11))
                     AND ($12::timestamptz IS NULL OR created_at <= $12)
                     AND ($13::timestamptz IS NULL OR created_at >= $13)
+                    AND ($16::text IS NULL OR email_key = $16)
+                    AND ($17::text IS NULL OR username_key = $17)
              )
              SELECT page.*
                   , NULL::timestamptz AS deleted_at
@@ -206,6 +210,8 @@ impl PastList {
         .bind(filter.created_after)
         .bind(i64::from(self.request.limit))
         .bind(i64::from(self.request.offset))
+        .bind(filter.email.clone())
+        .bind(filter.username.clone())
         .persistent(false)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rollcall_events::{
-    Claim, Event, Personal, Recorded,
+    Event, Personal, Recorded,
     user::{OrganizationRole, Person, ProfileChange, Role, Status, UserEvent},
 };
 use uuid::Uuid;
@@ -55,12 +55,13 @@ impl UserRows {
 
     /// Who held a name before the batch that somebody else holds after it.
     pub(super) fn passed_on(&self) -> Vec<Uuid> {
-        let mut holders = HashMap::new();
-        for row in self.now.values() {
-            holders.extend(names(row).map(|name| (name, row.id)));
-        }
+        let now = self.now.values();
+        let holders: HashMap<String, Uuid> = now
+            .filter_map(|row| Some((held_name(row)?, row.id)))
+            .collect();
         let elsewhere = |row: &UserRow| {
-            names(row).any(|name| holders.get(&name).is_some_and(|holder| *holder != row.id))
+            let holder = held_name(row).and_then(|name| holders.get(&name).copied());
+            holder.is_some_and(|holder| holder != row.id)
         };
         let before = self.before.values();
         before
@@ -70,14 +71,9 @@ impl UserRows {
     }
 }
 
-/// The names that a user keeps others from having. Who is gone holds none.
-fn names(row: &UserRow) -> impl Iterator<Item = Claim> {
-    let username = row.username_key().map(Claim::Username);
-    let email = row.email_key().map(Claim::Email);
-    [username, email]
-        .into_iter()
-        .flatten()
-        .filter(|_| row.deleted_at.is_none())
+/// The username that a user keeps others from having. Who is gone holds none.
+fn held_name(row: &UserRow) -> Option<String> {
+    row.username_key().filter(|_| row.deleted_at.is_none())
 }
 
 /// The users whose rows the batch changes and does not make.

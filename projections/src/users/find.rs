@@ -1,5 +1,6 @@
 //! Finding one user.
 
+use rollcall_events::user::EmailAddress;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
@@ -64,10 +65,13 @@ pub async fn by_username(
     .await
 }
 
-/// The live user of that e-mail address, by its key.
+/// The live user of that e-mail address, in any of its forms.
+///
+/// Addresses that were accepted when the rule was another may be the same by today's: of their users it is the one who
+/// spells it like this, or else the one who had it first.
 pub async fn by_email(
     executor: impl PgExecutor<'_>,
-    email_key: &str,
+    address: &str,
 ) -> sqlx::Result<Option<FoundUser>> {
     sqlx::query_as(
         "SELECT users.id
@@ -88,9 +92,12 @@ pub async fn by_email(
               , activity.last_seen_at
            FROM read.users
            LEFT JOIN live.user_activity AS activity ON activity.user_id = users.id
-          WHERE users.email_key = $1 AND users.deleted_at IS NULL",
+          WHERE users.email_key = $1 AND users.deleted_at IS NULL
+          ORDER BY users.email = $2 DESC, users.created_at, users.id
+          LIMIT 1",
     )
-    .bind(email_key)
+    .bind(EmailAddress::key_of(address))
+    .bind(address)
     .fetch_optional(executor)
     .await
 }

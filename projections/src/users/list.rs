@@ -92,7 +92,8 @@ fn select(request: &ListRequest) -> QueryAs<'static, Postgres, Listed, PgArgumen
                 AND ($3::uuid IS NULL OR users.username_key > (
                         SELECT cursor.username_key FROM read.users AS cursor
                          WHERE cursor.id = $3 AND ($2::uuid IS NULL OR cursor.id = $2)))
-                AND ($4::text IS NULL OR users.username_key LIKE $4 OR users.email_key LIKE $4)
+                AND ($4::text IS NULL OR users.username_key LIKE $4 OR users.email_key LIKE $4
+                     OR users.email_search LIKE $4)
                 AND ($5::text IS NULL OR users.name_key LIKE $5)
                 AND ($6::text[] IS NULL OR users.status = ANY ($6))
                 AND ($7::text[] IS NULL OR users.roles && $7)
@@ -105,6 +106,8 @@ fn select(request: &ListRequest) -> QueryAs<'static, Postgres, Listed, PgArgumen
                      OR coalesce(activity.last_seen_at, '0001-01-01 00:00:00+00') >= $12)
                 AND ($15::text IS NULL OR users.id = (
                         SELECT identities.user_id FROM read.identities WHERE identities.key = $15))
+                AND ($16::text IS NULL OR users.email_key = $16)
+                AND ($17::text IS NULL OR users.username_key = $17)
          )
          SELECT id
               , version
@@ -145,6 +148,8 @@ fn select(request: &ListRequest) -> QueryAs<'static, Postgres, Listed, PgArgumen
     .bind(i64::from(request.limit))
     .bind(i64::from(request.offset))
     .bind(filter.github_com_user_id.and_then(github_account))
+    .bind(filter.email.clone())
+    .bind(filter.username.clone())
     .persistent(false)
 }
 

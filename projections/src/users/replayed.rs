@@ -14,6 +14,7 @@ impl Replayed for Users {
                 ("username_key", Kind::Text),
                 ("email", Kind::Text),
                 ("email_key", Kind::Text),
+                ("email_search", Kind::Text),
                 ("name", Kind::Text),
                 ("name_key", Kind::Text),
                 ("avatar_url", Kind::Text),
@@ -42,6 +43,7 @@ impl Replayed for Users {
                 ("username_key", Kind::Text),
                 ("email", Kind::Text),
                 ("email_key", Kind::Text),
+                ("email_search", Kind::Text),
                 ("name", Kind::Text),
                 ("name_key", Kind::Text),
                 ("avatar_url", Kind::Text),
@@ -100,6 +102,7 @@ fn put<'a, 'b>(row: &UserRow, out: &'a mut Tuple<'b>) -> &'a mut Tuple<'b> {
         .field(row.username_key().as_deref())
         .field(row.email.as_deref())
         .field(row.email_key().as_deref())
+        .field(row.email_search().as_deref())
         .field(row.name.as_deref())
         .field(row.name_key().as_deref())
         .field(row.avatar_url.as_deref())

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use rollcall_events::user::{LoginType, OrganizationRole, Role, Status};
+use rollcall_events::{
+    unicode::search_key,
+    user::{EmailAddress, LoginType, OrganizationRole, Role, Status, Username},
+};
 use sqlx::{FromRow, Row, postgres::PgRow};
 use uuid::Uuid;
 
@@ -92,19 +95,24 @@ pub struct FoundUser {
 }
 
 impl UserRow {
-    /// The username as uniqueness, order and search see it: `Username::key`, of a name that was accepted long ago.
+    /// The username as uniqueness, order and search see it.
     pub(crate) fn username_key(&self) -> Option<String> {
-        self.username.as_deref().map(str::to_ascii_lowercase)
+        self.username.as_deref().map(Username::key_of)
     }
 
-    /// The address as uniqueness and search see it: `EmailAddress::key`, of an address that was accepted long ago.
+    /// The address as uniqueness and search see it.
     pub(crate) fn email_key(&self) -> Option<String> {
-        self.email.as_deref().map(str::to_lowercase)
+        self.email.as_deref().map(EmailAddress::key_of)
+    }
+
+    /// What search sees of the address besides its key.
+    pub(crate) fn email_search(&self) -> Option<String> {
+        EmailAddress::search_text_of(self.email.as_deref()?)
     }
 
     /// The name as search sees it.
     pub(crate) fn name_key(&self) -> Option<String> {
-        self.name.as_deref().map(str::to_lowercase)
+        self.name.as_deref().map(search_key)
     }
 }
 
@@ -132,10 +140,7 @@ impl FromRow<'_, PgRow> for UserRow {
 
 #[cfg(test)]
 mod tests {
-    use rollcall_events::{
-        Personal,
-        user::{EmailAddress, Username},
-    };
+    use rollcall_events::Personal;
 
     use super::*;
     use crate::{

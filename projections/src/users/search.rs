@@ -1,13 +1,16 @@
 //! The little language of `q`, with which users are searched: `ada status:active,dormant role:owner`.
 //!
-//! The string is lower-cased and cut at spaces outside of double quotes. An element with a `:`
+//! The string is cut at spaces outside of double quotes, and read in any case. An element with a `:`
 //! outside of quotes is a filter; all others together are the one text that is searched for. Where
 //! the generations of the upstream API differ, the stricter later one is followed: what is not
 //! understood is refused, since a filter that is silently dropped shows more users than were asked
 //! for. One difference: a quoted text is searched for without its quotes. Upstream keeps them, and finds nobody.
 
 use chrono::{DateTime, Utc};
-use rollcall_events::user::{LoginType, Status};
+use rollcall_events::{
+    unicode::search_key,
+    user::{EmailAddress, LoginType, Status, Username},
+};
 
 pub use crate::terms::InvalidQuery;
 use crate::terms::Terms;
@@ -18,10 +21,14 @@ const OAUTH2_PROVIDER_APP: &str = "oauth2_provider_app";
 /// Which users are asked for. A user must satisfy every condition; an absent or empty one is none.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UserFilter {
-    /// A part of the e-mail address or of the username, in lower case.
+    /// A part of the e-mail address or of the username, as [`search_key`] forms it.
     pub search: Option<String>,
-    /// A part of the display name, in lower case.
+    /// A part of the display name, as [`search_key`] forms it.
     pub name: Option<String>,
+    /// The key of the whole e-mail address.
+    pub email: Option<String>,
+    /// The key of the whole username.
+    pub username: Option<String>,
     /// Any of these.
     pub statuses: Vec<Status>,
     /// Any of these, whether they exist or not.
@@ -48,10 +55,12 @@ pub struct UserFilter {
 ///
 /// All that is wrong with it at once, so that it can be mended in one go.
 pub fn parse(q: &str) -> Result<UserFilter, Vec<InvalidQuery>> {
-    let mut terms = Terms::read(&q.to_lowercase(), "search");
+    let mut terms = Terms::read(q, "search");
     let filter = UserFilter {
-        search: terms.text("search"),
-        name: terms.text("name"),
+        search: terms.text("search", search_key),
+        name: terms.text("name", search_key),
+        email: terms.text("email", EmailAddress::key_of),
+        username: terms.text("username", Username::key_of),
         statuses: terms.list("status", Status::parse),
         roles: terms.list("role", text),
         login_types: terms.list("login_type", login_type),
@@ -247,19 +256,40 @@ mod tests {
     }
 
     #[test]
+    fn an_exact_filter_has_the_key_of_its_value_whatever_that_is() {
+        let email = |q| parse(q).unwrap().email;
+        assert_eq!(
+            email("email:Ada@Example.com").as_deref(),
+            Some("ada@example.com")
+        );
+        assert_eq!(
+            email("email:ada@BÜCHER.example").as_deref(),
+            Some("ada@xn--bcher-kva.example")
+        );
+        assert_eq!(email("email:nobody").as_deref(), Some("nobody"));
+        assert_eq!(email("email:\"\""), None);
+        let username = |q| parse(q).unwrap().username;
+        assert_eq!(username("USERNAME:Ada").as_deref(), Some("ada"));
+        assert_eq!(username("username:\"not one\"").as_deref(), Some("not one"));
+        // No name holds the sign for kelvins, and it is no k.
+        assert_eq!(
+            username("username:\u{212a}im").as_deref(),
+            Some("\u{212a}im")
+        );
+    }
+
+    #[test]
     fn a_single_valued_key_may_not_be_repeated() {
         let detail = "provided more than once";
         assert_refused("name:ada name:byron", "name", detail);
+        assert_refused("email:a@b.c email:a@b.c", "email", detail);
+        assert_refused("username:ada username:ada", "username", detail);
         assert_refused("search:ada byron", "search", detail);
     }
 
     #[test]
     fn an_unknown_key_is_refused() {
-        assert_refused(
-            "Email:ada email:b",
-            "email",
-            r#""email" is not a valid query param"#,
-        );
+        assert_refused("Id:ada id:b", "id", r#""id" is not a valid query param"#);
     }
 
     #[test]
@@ -285,8 +315,8 @@ mod tests {
         }
 
         #[test]
-        fn a_plain_word_is_searched_for_in_lower_case(word in r#"[^ :"\x00]{1,20}"#) {
-            prop_assert_eq!(parse(&word), Ok(searching(&word.to_lowercase())));
+        fn a_plain_word_is_searched_for_in_its_folded_form(word in r#"[^ :"\x00]{1,20}"#) {
+            prop_assert_eq!(parse(&word), Ok(searching(&search_key(&word))));
         }
     }
 }

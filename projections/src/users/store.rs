@@ -53,13 +53,12 @@ pub(super) async fn write(conn: &mut PgConnection, rows: &UserRows) -> sqlx::Res
     forget(conn, rows.erased()).await
 }
 
-/// Within a batch a name can pass from one user to another, even back and forth. The unique indexes look after every
+/// Within a batch a name can pass from one user to another, even back and forth. The unique index looks after every
 /// single row, so that whoever lets go of such a name must do so before anybody takes it.
 async fn let_go(conn: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE read.users
             SET username_key = NULL
-              , email_key = NULL
           WHERE id = ANY ($1)",
     )
     .bind(ids)
@@ -87,6 +86,7 @@ async fn upsert(
                   , username_key
                   , email
                   , email_key
+                  , email_search
                   , name
                   , name_key
                   , avatar_url
@@ -101,12 +101,12 @@ async fn upsert(
                   , position
                   , until
                FROM UNNEST
-                  ( $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[]
-                  , $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]
-                  , $14::text[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[], $18::bigint[]
-                  , $19::bigint[]
+                  ( $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]
+                  , $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[]
+                  , $15::text[], $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::bigint[]
+                  , $20::bigint[]
                   ) AS rows
-                  ( id, version, username, username_key, email, email_key
+                  ( id, version, username, username_key, email, email_key, email_search
                   , name, name_key, avatar_url, status, login_type, roles, organization_ids
                   , organization_roles, created_at, updated_at, deleted_at, position
                   , until
@@ -122,6 +122,7 @@ async fn upsert(
                   , username_key
                   , email
                   , email_key
+                  , email_search
                   , name
                   , name_key
                   , avatar_url
@@ -141,6 +142,7 @@ async fn upsert(
                   , username_key
                   , email
                   , email_key
+                  , email_search
                   , name
                   , name_key
                   , avatar_url
@@ -161,6 +163,7 @@ async fn upsert(
               , username_key
               , email
               , email_key
+              , email_search
               , name
               , name_key
               , avatar_url
@@ -180,6 +183,7 @@ async fn upsert(
               , username_key
               , email
               , email_key
+              , email_search
               , name
               , name_key
               , avatar_url
@@ -200,6 +204,7 @@ async fn upsert(
               , username_key = excluded.username_key
               , email = excluded.email
               , email_key = excluded.email_key
+              , email_search = excluded.email_search
               , name = excluded.name
               , name_key = excluded.name_key
               , avatar_url = excluded.avatar_url
@@ -219,6 +224,7 @@ async fn upsert(
     .bind(column(rows, UserRow::username_key))
     .bind(column(rows, |row| row.email.as_deref()))
     .bind(column(rows, UserRow::email_key))
+    .bind(column(rows, UserRow::email_search))
     .bind(column(rows, |row| row.name.as_deref()))
     .bind(column(rows, UserRow::name_key))
     .bind(column(rows, |row| row.avatar_url.as_deref()))
@@ -254,6 +260,7 @@ async fn forget(conn: &mut PgConnection, erased: &[Uuid]) -> sqlx::Result<()> {
               , username_key = NULL
               , email = NULL
               , email_key = NULL
+              , email_search = NULL
               , name = NULL
               , name_key = NULL
               , avatar_url = NULL

@@ -15,7 +15,7 @@ pub async fn find(app: &App, user: &str) -> Result<FoundUser, Box<dyn Error>> {
     let found = if let Some(id) = Uuid::parse_str(user).ok().filter(|_| user.len() == 36) {
         find::by_id(&app.pool, id).await?
     } else if user.contains('@') {
-        find::by_email(&app.pool, &user.to_lowercase()).await?
+        find::by_email(&app.pool, user).await?
     } else {
         find::by_username(&app.pool, &user.to_ascii_lowercase()).await?
     };

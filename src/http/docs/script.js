@@ -20,6 +20,9 @@ const pretty = (value) => JSON.stringify(value, null, 2);
 
 let description;
 
+// The path below which the service is reached: empty, unless it shares its host.
+const base = document.body.dataset.base;
+
 // What a reference stands for, with what is said beside it.
 const resolved = (value) => {
   if (!value?.$ref) return value;
@@ -108,8 +111,9 @@ const cookie = (name) =>
 const send = (method, address, text) => {
   const token = byId("token").value.trim();
   const headers = {};
+  const proof = cookie("csrf_token") ?? cookie("__Host-csrf_token");
   if (token) headers["Coder-Session-Token"] = token;
-  else if (cookie("csrf_token")) headers["X-CSRF-TOKEN"] = cookie("csrf_token");
+  else if (proof) headers["X-CSRF-TOKEN"] = proof;
   if (text !== undefined) headers["Content-Type"] = "application/json";
   const credentials = token ? "omit" : "same-origin";
   return fetch(address, { method: method.toUpperCase(), headers, body: text, credentials, redirect: "manual" });
@@ -135,7 +139,7 @@ const attempt = (path, method, operation) => {
   result.setAttribute("aria-live", "polite");
   const address = () => {
     const query = new URLSearchParams();
-    let filled = path;
+    let filled = base + path;
     for (const { name, in: place, field } of inputs) {
       if (place === "path") filled = filled.replace(`{${name}}`, encodeURIComponent(field.value));
       else if (place === "query" && field.value) query.set(name, field.value);
@@ -230,7 +234,7 @@ const show = (found) => {
   openNamed();
 };
 
-fetch("/openapi.json")
+fetch(`${base}/openapi.json`)
   .then((answer) => answer.json())
   .then(show)
   .catch((error) => byId("about").append(`The description could not be loaded: ${error.message}`));

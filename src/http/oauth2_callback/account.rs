@@ -11,8 +11,8 @@ use rollcall_events::{
     Actor, Claim, Metadata,
     attempt::RefusalReason,
     user::{
-        AvatarUrl, CreateUser, LoginType, Person, ProfileChange, Role, Status, UserCommand,
-        UserError, Username,
+        AvatarUrl, CreateUser, EmailAddress, LoginType, Person, ProfileChange, Role, Status,
+        UserCommand, UserError, Username,
     },
     vault::VaultWrite,
 };
@@ -100,11 +100,15 @@ async fn existing(
         may_sign_in(&user, by)?;
         return Ok(Some(user));
     }
-    let Some(user) = find::by_email(&app.pool, &proven.email.key()).await? else {
+    let Some(user) = find::by_email(&app.pool, proven.email.as_str()).await? else {
         return Ok(None);
     };
     may_sign_in(&user, by)?;
-    let is_the_same = |known: &String| is_same_address(known, proven.email.as_str());
+    // Addresses with one key may still be those of two people at the provider.
+    let is_the_same = |known: &String| {
+        is_same_address(known, proven.email.as_str())
+            || EmailAddress::recorded(known).is_same_mailbox(&proven.email)
+    };
     if !user.row.email.as_ref().is_some_and(is_the_same) {
         return Err(linked_elsewhere(user.row.id));
     }

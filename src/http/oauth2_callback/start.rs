@@ -36,7 +36,7 @@ pub async fn start(
     }
     let address = provider.authorize_url(&mut secrets).await;
     let address = address.map_err(|error| refusal(&error))?;
-    let target = redirect::own_path(&parameters.text("redirect"));
+    let target = redirect::own_path(app.config.base_path(), &parameters.text("redirect"));
     let asked = if parameters.text("redirect").is_empty() {
         String::new()
     } else {

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use axum::{
     extract::State,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 
 use super::{
     form::Form,
     page::{COPY_SCRIPT, Page, Text, complaint},
+    redirect,
     visitor::Visitor,
 };
 use crate::{
@@ -26,7 +27,7 @@ const TITLE: &str = "A key for the command line";
 pub async fn offer(State(app): State<AppState>, visitor: Option<Visitor>) -> Response {
     match visitor {
         Some(visitor) => page(&app, &visitor, "").into_response(),
-        None => sign_in_first(),
+        None => sign_in_first(&app),
     }
 }
 
@@ -37,7 +38,7 @@ pub async fn show_key(
     form: Form,
 ) -> Result<Response, Refusal> {
     let Some(visitor) = visitor else {
-        return Ok(sign_in_first());
+        return Ok(sign_in_first(&app));
     };
     if let Err(refusal) = visitor.must_have_sent(&app, &form) {
         return Ok(page(&app, &visitor, &complaint(&refusal)).refusing(refusal));
@@ -60,6 +61,7 @@ pub async fn show_key(
 fn page(app: &App, visitor: &Visitor, complaint: &str) -> Page {
     let body = format!(
         include_str!("cli_auth.html"),
+        base = app.config.base_path(),
         complaint = complaint,
         proof = Text(&visitor.proof(app)),
         who = visitor.card(app),
@@ -80,8 +82,8 @@ fn in_words(time: Duration) -> String {
     format!("{count} {name}{plural}")
 }
 
-fn sign_in_first() -> Response {
-    Redirect::to("/login?redirect=%2Fcli-auth").into_response()
+fn sign_in_first(app: &App) -> Response {
+    redirect(app, "/login?redirect=%2Fcli-auth").into_response()
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 
 use super::{
     HOME, form,
     form::Form,
     page::{Page, Text, complaint},
+    redirect,
 };
 use crate::{
     app::{App, AppState},
@@ -42,14 +43,14 @@ pub async fn create(
 ) -> Result<Response, Refusal> {
     let (browser, cookie) = form::browser(&headers, &app);
     match try_it(&app, &context, &browser, &form).await {
-        Ok(signed_in) => Ok((signed_in.cookies(&app), Redirect::to(HOME)).into_response()),
+        Ok(signed_in) => Ok((signed_in.cookies(&app), redirect(&app, HOME)).into_response()),
         // Somebody was faster: this form is of no more use.
         Err(refusal) if refusal.status() == StatusCode::CONFLICT => Err(refusal),
         Err(refusal) => {
             let filled = Filled {
                 said: complaint(&refusal),
-                email: form.text("email"),
-                username: form.text("username"),
+                email: form.trimmed("email"),
+                username: form.trimmed("username"),
             };
             let page = page(&app, &browser, &filled);
             Ok((cookie, page.refusing(refusal)).into_response())
@@ -64,10 +65,10 @@ async fn try_it(
     form: &Form,
 ) -> Result<sign_in::SignedIn, Refusal> {
     form.must_be_ours(app, browser)?;
-    let (email, password) = (form.text("email"), form.text("password"));
+    let (email, password) = (form.trimmed("email"), form.text("password"));
     let wish = create_first::Request {
         email: email.clone(),
-        username: form.text("username"),
+        username: form.trimmed("username"),
         name: String::new(),
         password: password.clone(),
     };
@@ -79,6 +80,7 @@ async fn try_it(
 pub fn page(app: &App, browser: &str, filled: &Filled) -> Page {
     let body = format!(
         include_str!("first_user.html"),
+        base = app.config.base_path(),
         said = filled.said,
         proof = Text(&form::proof(app, browser)),
         email = Text(&filled.email),

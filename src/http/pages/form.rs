@@ -40,6 +40,11 @@ impl Form {
         self.0.text(name)
     }
 
+    /// A field's value as a person meant it: what was pasted often has blanks around it.
+    pub fn trimmed(&self, name: &str) -> String {
+        self.text(name).trim().to_owned()
+    }
+
     /// Makes sure that one of our pages sent this form, on behalf of whom `secret` belongs to: the token of a session, or
     /// the name of a browser.
     ///
@@ -79,8 +84,9 @@ pub fn browser(headers: &HeaderMap, app: &App) -> (String, HeaderMap) {
 
 /// Browsers say where a form comes from, in a header that no page can change. Old ones do not: then the proof decides.
 fn is_from_elsewhere(headers: &HeaderMap) -> bool {
-    let site = headers.get("sec-fetch-site");
-    site.is_some_and(|site| site != "same-origin" && site != "none")
+    headers
+        .get(csrf::SITE_HEADER)
+        .is_some_and(csrf::is_another_site)
 }
 
 fn not_ours() -> Refusal {

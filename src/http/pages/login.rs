@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     app::{App, AppState},
+    auth::providers::{GITHUB_CALLBACK, OIDC_CALLBACK},
     http::{
         answer::Refusal,
         query::Parameters,
@@ -44,7 +45,7 @@ pub async fn offer(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let asked = Parameters::parse(address.query());
-    let redirect = own_path(&asked.text("redirect"));
+    let redirect = own_path(app.config.base_path(), &asked.text("redirect"));
     if visitor.is_some() {
         return Ok(Redirect::to(&redirect).into_response());
     }
@@ -58,7 +59,7 @@ pub async fn offer(
             redirect,
             ..Filled::default()
         };
-        page(&ways, &form::proof(&app, &browser), &filled)
+        page(&app, &ways, &form::proof(&app, &browser), &filled)
     };
     Ok((cookie, page).into_response())
 }
@@ -71,8 +72,8 @@ pub async fn sign_in(
     form: Form,
 ) -> Response {
     let (browser, cookie) = form::browser(&headers, &app);
-    let email = form.text("email");
-    let redirect = own_path(&form.text("redirect"));
+    let email = form.trimmed("email");
+    let redirect = own_path(app.config.base_path(), &form.text("redirect"));
     match try_it(&app, &context, &browser, &form).await {
         Ok(signed_in) => (signed_in.cookies(&app), Redirect::to(&redirect)).into_response(),
         Err(refusal) => {
@@ -82,6 +83,7 @@ pub async fn sign_in(
                 redirect,
             };
             let page = page(
+                &app,
                 &Ways::open(&app.config),
                 &form::proof(&app, &browser),
                 &filled,
@@ -98,13 +100,18 @@ async fn try_it(
     form: &Form,
 ) -> Result<sign_in::SignedIn, Refusal> {
     form.must_be_ours(app, browser)?;
-    sign_in::by_password(app, context, &form.text("email"), form.text("password")).await
+    sign_in::by_password(app, context, &form.trimmed("email"), form.text("password")).await
 }
 
-fn page(ways: &Ways, proof: &str, filled: &Filled) -> Page {
+fn page(app: &App, ways: &Ways, proof: &str, filled: &Filled) -> Page {
+    in_base(app.config.base_path(), ways, proof, filled)
+}
+
+fn in_base(base: &str, ways: &Ways, proof: &str, filled: &Filled) -> Page {
     let password = if ways.password {
         format!(
             include_str!("password.html"),
+            base = base,
             proof = Text(proof),
             email = Text(&filled.email),
             redirect = Text(&filled.redirect),
@@ -112,7 +119,7 @@ fn page(ways: &Ways, proof: &str, filled: &Filled) -> Page {
     } else {
         String::new()
     };
-    let providers = providers(ways, &filled.redirect);
+    let providers = providers(base, ways, &filled.redirect);
     let nothing = if password.is_empty() && providers.is_empty() {
         include_str!("no_way.html")
     } else {
@@ -130,17 +137,18 @@ fn page(ways: &Ways, proof: &str, filled: &Filled) -> Page {
 }
 
 /// A button for each provider: the flow begins where it ends.
-fn providers(ways: &Ways, redirect: &str) -> String {
+fn providers(base: &str, ways: &Ways, redirect: &str) -> String {
     let github = ways.github.then_some("Sign in with GitHub");
     let buttons = [
-        (github, "/api/v2/users/oauth2/github/callback"),
-        (ways.oidc.as_deref(), "/api/v2/users/oidc/callback"),
+        (github, GITHUB_CALLBACK),
+        (ways.oidc.as_deref(), OIDC_CALLBACK),
     ];
     let redirect = as_parameter(redirect);
     let buttons = buttons.into_iter().filter_map(|(label, address)| {
         let button = format!(
             include_str!("provider.html"),
             label = Text(label?),
+            base = base,
             address = address,
             redirect = redirect,
         );
@@ -166,7 +174,7 @@ mod tests {
             redirect: "/a?b=c&d='e'".to_owned(),
             ..Filled::default()
         };
-        page(ways, "proof", &filled).body
+        in_base("", ways, "proof", &filled).body
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use axum::{
     extract::State,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 
-use super::{form::Form, visitor::Visitor};
+use super::{form::Form, redirect, visitor::Visitor};
 use crate::{
     app::AppState,
     http::{answer::Refusal, users::logout},
@@ -17,7 +17,7 @@ pub async fn sign_out(
     visitor: Option<Visitor>,
     form: Form,
 ) -> Result<Response, Refusal> {
-    let gone = Redirect::to("/login?message=You+are+signed+out.");
+    let gone = redirect(&app, "/login?message=You+are+signed+out.");
     let Some(visitor) = visitor else {
         return Ok(gone.into_response());
     };

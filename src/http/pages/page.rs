@@ -7,7 +7,7 @@ use std::{
 
 use axum::{
     body::Body,
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderName, HeaderValue, header},
     middleware::Next,
     response::{Html, IntoResponse, Response},
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::is_page;
 use crate::{
+    app::AppState,
     auth::providers::{GITHUB_CALLBACK, OIDC_CALLBACK},
     http::answer::{Refusal, Validation},
 };
@@ -126,13 +127,13 @@ fn about_field(validation: &Validation) -> String {
 
 /// Makes every answer of the pages one for people: refusals are pages too, no other page may show ours in a frame or
 /// learn where somebody came from, and no cache keeps them.
-pub async fn dress(request: Request, next: Next) -> Response {
+pub async fn dress(State(app): State<AppState>, request: Request, next: Next) -> Response {
     if !is_page(request.uri().path()) && !comes_back(&request) {
         return next.run(request).await;
     }
     let mut response = next.run(request).await;
     if let Some(refusal) = response.extensions().get::<Refusal>() {
-        refused(refusal).replace(&mut response);
+        refused(app.config.base_path(), refusal).replace(&mut response);
     }
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
@@ -160,8 +161,12 @@ fn comes_back(request: &Request) -> bool {
     is_browser && [GITHUB_CALLBACK, OIDC_CALLBACK].contains(&path)
 }
 
-fn refused(refusal: &Refusal) -> Page {
-    let body = format!(include_str!("refused.html"), complaint = complaint(refusal));
+fn refused(base: &str, refusal: &Refusal) -> Page {
+    let body = format!(
+        include_str!("refused.html"),
+        base = base,
+        complaint = complaint(refusal),
+    );
     let title = "That did not work";
     Page { title, body }
 }

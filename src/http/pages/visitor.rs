@@ -66,6 +66,7 @@ impl Visitor {
         let person = &self.caller.user().row;
         format!(
             include_str!("signed_in.html"),
+            base = app.config.base_path(),
             username = Text(person.username.as_deref().unwrap_or_default()),
             email = Text(person.email.as_deref().unwrap_or_default()),
             proof = Text(&self.proof(app)),

@@ -70,6 +70,7 @@ pub async fn change_password(
 fn require(request: &Request) -> Result<(), Refusal> {
     let mut fields = Fields::default();
     fields.require_password(&request.password);
+    fields.whole_password("old_password", &request.old_password);
     fields.finish(Some(()))
 }
 

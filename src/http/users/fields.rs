@@ -27,13 +27,22 @@ impl Fields {
         })
     }
 
-    /// Notes a missing password. Whether a new one is good enough is judged later: it takes time.
+    /// Notes a password that is missing or not text. Whether a new one is good enough is judged later: it takes time.
     pub fn require_password(&mut self, password: &str) {
+        self.whole_password("password", password);
         if password.is_empty() {
             self.wrong(
                 "password",
                 "Validation failed for tag \"required\": a password is required",
             );
+        }
+    }
+
+    /// Notes a password of which a part was no valid Unicode: what was put there in its place would make different
+    /// passwords equal.
+    pub fn whole_password(&mut self, field: &str, password: &str) {
+        if password.contains(char::REPLACEMENT_CHARACTER) {
+            self.wrong(field, "must be valid Unicode text");
         }
     }
 

@@ -52,7 +52,8 @@ struct Answer {
 #[utoipa::path(get, path = "/api/v2/users", tag = "users", operation_id = "list_users",
     params(
         ("q" = Option<String>, Query, max_length = 4096, example = "status:active",
-            description = "What to look for: words, and filters such as `status:active` or `role:owner`."),
+            description = "What to look for: words in usernames and addresses, in any case, and filters such as `status:active`, `role:owner`, \
+                           `name:lovelace` (a part of the name), `email:ada@example.com` and `username:ada` (the whole of each)."),
         ("after_id" = Option<Uuid>, Query, example = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", description = "Begin behind this user."),
         ("limit" = Option<i32>, Query, minimum = 0, example = 25, description = "At most so many. 0: no limit."),
         ("offset" = Option<i32>, Query, minimum = 0, example = 0, description = "Leave out so many at the beginning."),

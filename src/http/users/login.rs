@@ -43,7 +43,7 @@ pub struct Answer {
     responses(
         (status = 201, body = Answer),
         (status = 401, description = "The e-mail address or the password is wrong, or the account is suspended."),
-        (status = 403, description = "The user signs in in another way, or nobody signs in with a password."),
+        (status = 403, description = "The user signs in in another way, or nobody signs in with a password; or a page of another site made the browser send this."),
     ))]
 pub async fn login(
     State(app): State<AppState>,

@@ -76,7 +76,7 @@ async fn sign_in(
     password: Arc<str>,
 ) -> Result<SignedIn, Failure> {
     if !app.config.password_login {
-        let user = find::by_email(&app.pool, &email.key()).await?;
+        let user = find::by_email(&app.pool, email.as_str()).await?;
         return Err(denied(
             RefusalReason::PasswordLoginOff,
             user.map(|user| user.row.id),
@@ -163,7 +163,7 @@ struct Proven {
 
 /// Verifies the password. Unknown people, and those without a password, cost the same work and get the same answer.
 async fn prove(app: &App, email: &EmailAddress, password: Arc<str>) -> Result<Proven, Failure> {
-    let user = find::by_email(&app.pool, &email.key()).await?;
+    let user = find::by_email(&app.pool, email.as_str()).await?;
     // Asked for nobody too: an unknown address takes as many questions to the database as a known one.
     let id = user.as_ref().map_or(Uuid::nil(), |user| user.row.id);
     let credential = app.log.vault().credential(&app.pool, id).await?;

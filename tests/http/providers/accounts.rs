@@ -59,6 +59,88 @@ async fn an_address_alone_opens_no_account_that_belongs_to_another_subject() {
 }
 
 #[tokio::test]
+async fn what_nobody_sees_in_a_providers_name_is_left_out_and_in_its_address_is_refused() {
+    let provider = Provider::start().await;
+    provider.app.owner().await;
+    provider.claims(json!({ "name": " Rob\u{202e}in\u{200b} 👩🏽\u{200d}🚀 ", "picture": "https://example.com/\u{202e}gnp.a" }));
+    let me = provider.signed_in().await.get(ME).await.json;
+    assert_eq!(me["name"], "Robin 👩🏽\u{200d}🚀");
+    assert_eq!(me["avatar_url"], "");
+    provider.claims(json!({ "sub": "subject-2", "email": "robin\u{200b}@example.com" }));
+    let answer = provider.sign_in().await;
+    assert!((400..500).contains(&answer.status), "{answer:?}");
+    assert_eq!(session(&answer), None);
+}
+
+#[tokio::test]
+async fn an_address_in_another_form_is_the_same_and_in_other_letters_is_not() {
+    for (here, there, status) in [
+        (
+            "jose\u{301}@b\u{fc}cher.example",
+            "jos\u{e9}@xn--bcher-kva.example",
+            307,
+        ),
+        ("kim@example.com", "\u{212a}im@example.com", 403),
+        ("strasse@example.com", "stra\u{df}e@example.com", 403),
+    ] {
+        let provider = Provider::start().await;
+        let owner = provider.app.owner().await;
+        let wish = json!({ "login_type": "oidc", "password": "", "email": here });
+        let made = owner
+            .post(USERS, &wish_with(&provider.app, "jose", &wish))
+            .await;
+        assert_eq!(made.status, 201, "{made:?}");
+        provider.claims(json!({ "email": there }));
+        let answer = provider.sign_in().await;
+        assert_eq!(answer.status, status, "{there}: {answer:?}");
+        assert_eq!(usernames(&owner.get(USERS).await), ["ada", "jose"]);
+    }
+}
+
+#[tokio::test]
+async fn an_allowed_domain_allows_it_in_the_letters_of_people_and_of_dns() {
+    for allowed in [
+        "b\u{fc}cher.example",
+        "@B\u{dc}CHER.example",
+        "xn--bcher-kva.example",
+    ] {
+        let provider =
+            Provider::start_with(|config| config.oidc_email_domains = vec![allowed.to_owned()])
+                .await;
+        provider.app.owner().await;
+        for (number, domain) in [
+            "b\u{fc}cher.example",
+            "xn--bcher-kva.example",
+            "bu\u{308}cher.EXAMPLE",
+        ]
+        .iter()
+        .enumerate()
+        {
+            provider.claims(
+                json!({ "sub": format!("{number}"), "email": format!("robin{number}@{domain}") }),
+            );
+            assert_eq!(
+                provider.sign_in().await.status,
+                307,
+                "{domain} where {allowed} is allowed"
+            );
+        }
+        for domain in [
+            "bucher.example",
+            "xn--bcher-kvb.example",
+            "x.b\u{fc}cher.example",
+        ] {
+            provider.claims(json!({ "sub": domain, "email": format!("eve@{domain}") }));
+            assert_eq!(
+                provider.sign_in().await.status,
+                403,
+                "{domain} where {allowed} is allowed"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_password_account_is_never_linked_by_its_address() {
     let provider = Provider::start().await;
     let owner = provider.app.owner().await;

@@ -249,7 +249,10 @@ impl Browser {
         assert_eq!(query["response_type"], "code");
         assert_eq!(
             query["redirect_uri"],
-            format!("https://rollcall.example.com{CALLBACK}")
+            format!(
+                "{}{CALLBACK}",
+                provider.app.app.config.access_url.as_ref().unwrap()
+            )
         );
         provider
             .inner

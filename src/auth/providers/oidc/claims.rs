@@ -1,11 +1,11 @@
 //! From claims to a user: what each claim must be, and how those of the ID token and of userinfo go together.
 
-use rollcall_events::user::{DisplayName, EmailAddress};
+use rollcall_events::user::{DisplayName, EmailAddress, possible_domain_key};
 use serde_json::Value;
 
 use crate::{
     auth::providers::{Cause, ProviderError, json::Object, web_picture},
-    config::Config,
+    config::{Config, allowed_domain},
 };
 
 const EMAIL_VERIFIED: &str = "email_verified";
@@ -24,7 +24,7 @@ pub struct ClaimRules {
     name_field: String,
     ignore_email_verified: bool,
     allow_dotless_domains: bool,
-    /// In lower case. None: any.
+    /// As addresses are compared. None: any.
     domains: Vec<String>,
 }
 
@@ -53,7 +53,10 @@ impl ClaimRules {
             domains: config
                 .oidc_email_domains
                 .iter()
-                .map(|domain| domain.trim().trim_start_matches('@').to_lowercase())
+                .map(|domain| {
+                    let domain = allowed_domain(domain);
+                    possible_domain_key(domain).unwrap_or_else(|| domain.to_lowercase())
+                })
                 .collect(),
         }
     }
@@ -83,7 +86,7 @@ impl ClaimRules {
                 )))
             })?;
         }
-        if !self.domains.is_empty() && !self.domains.contains(&email.domain().to_lowercase()) {
+        if !self.domains.is_empty() && !self.domains.contains(&email.domain_key()) {
             return Err(ProviderError::ForeignDomain(Cause::new(format_args!(
                 "{:?} is not in oidc_email_domains",
                 email.domain()
