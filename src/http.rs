@@ -66,8 +66,8 @@ pub async fn serve(app: AppState, listener: TcpListener, stop: impl Future<Outpu
 
 /// The whole of HTTP, as one service: paths are normalised before they are routed.
 pub fn service(app: AppState) -> HttpService {
-    let router = router(Arc::clone(&app));
-    Normalized::new(router, &app.config)
+    let config = Arc::clone(&app);
+    Normalized::new(router(app), &config.config)
 }
 
 /// All routes, by who calls them.

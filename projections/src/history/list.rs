@@ -111,6 +111,10 @@ impl PastList {
 
     /// Planned anew for each list, like that of the present. When somebody was last seen is told if that was by then, as
     /// only the latest visit is known.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "each column is named for both tables"
+    )]
     fn select(&self) -> QueryAs<'static, Postgres, Listed, PgArguments> {
         let filter = &self.request.filter;
         let (after, after_key) = match &self.after {

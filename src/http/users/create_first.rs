@@ -56,7 +56,8 @@ pub struct Created {
 
 /// Creates the first user, an owner in the default organisation.
 #[utoipa::path(post, path = "/api/v2/users/first", tag = "users", operation_id = "create_first_user", request_body = Request,
-    responses((status = 201, body = Created), 
+    responses(
+        (status = 201, body = Created),
         (status = 403, description = "A page of another site made the browser send this."),
         (status = 409, description = "There is a first user already."),
     ))]
