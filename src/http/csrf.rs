@@ -36,23 +36,24 @@ const LOGIN: &str = "/api/v2/users/login";
 
 /// Refuses changes that come with the session's cookie and without a proof, and hands out the proof.
 pub async fn guard(State(app): State<AppState>, request: Request<Body>, next: Next) -> Response {
-    if begins_session(&request) && is_from_elsewhere(&request, &app.config) {
-        return Refusal::new(
-            StatusCode::FORBIDDEN,
-            "A page of another site made your browser send this.",
-        )
-        .with_detail("Sign in at this service's own address. If this was its own page, access_url is not the address by which you reach it.")
-        .into_response();
-    }
-    let Some(session) = automatic_token(request.headers()) else {
-        return next.run(request).await;
-    };
-    let proof = proof(&app.csrf_key, &session);
-    if changes_something(&request) && !is_proven(&request, &session, &proof) {
+    let session = automatic_token(request.headers()).map(|session| {
+        let proof = proof(&app.csrf_key, &session);
+        (session, proof)
+    });
+    if let Some((session, proof)) = &session
+        && changes_something(&request)
+        && !is_proven(&request, session, proof)
+    {
         let refusal = "This request came with a session cookie and without a proof that our own page sent it. \
                        Send the cookie csrf_token back as the header X-CSRF-TOKEN, or use Coder-Session-Token instead of the cookie.\n";
         return (StatusCode::BAD_REQUEST, refusal).into_response();
     }
+    if begins_session(&request) && is_from_elsewhere(&request, &app.config) {
+        return from_elsewhere().into_response();
+    }
+    let Some((_, proof)) = session else {
+        return next.run(request).await;
+    };
     let has_proof = cookie(request.headers(), CSRF_COOKIE).as_deref() == Some(&proof);
     let mut response = next.run(request).await;
     let is_replaced = response.headers().contains_key(header::SET_COOKIE);
@@ -63,6 +64,16 @@ pub async fn guard(State(app): State<AppState>, request: Request<Body>, next: Ne
         response.headers_mut().append(header::SET_COOKIE, value);
     }
     response
+}
+
+fn from_elsewhere() -> Refusal {
+    Refusal::new(
+        StatusCode::FORBIDDEN,
+        "A page of another site made your browser send this.",
+    )
+    .with_detail(
+        "Sign in at this service's own address. If its own page sent this, access_url is not the address by which you reach it.",
+    )
 }
 
 /// Whether a request without a session may be answered with the cookies of one, or makes the first user.

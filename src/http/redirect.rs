@@ -21,9 +21,11 @@ const MOST_BYTES: usize = 2048;
 #[must_use]
 pub fn own_path(base: &str, target: &str) -> String {
     let path = path_of(target);
-    let path = below(&path, base).unwrap_or(&path);
-    let slash = if path.starts_with('/') { "" } else { HOME };
-    format!("{base}{slash}{path}")
+    if base.is_empty() {
+        return path;
+    }
+    let rest = below(&path, base).unwrap_or(&path);
+    format!("{base}{}", path_of(rest))
 }
 
 fn path_of(target: &str) -> String {

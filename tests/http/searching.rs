@@ -505,13 +505,9 @@ async fn an_element_has_one_colon_and_not_at_an_end() {
 #[tokio::test]
 async fn an_unknown_key_is_refused_by_its_name() {
     assert_not_understood(&[
-        (
-            "email:ada",
-            "email",
-            r#""email" is not a valid query param"#,
-        ),
-        ("username:ada", "username", "is not a valid query param"),
-        ("id:1", "id", "is not a valid query param"),
+        ("e-mail:ada", "e-mail", "is not a valid query param"),
+        ("user:ada", "user", "is not a valid query param"),
+        ("id:1", "id", r#""id" is not a valid query param"#),
         (
             r#""sta tus":active"#,
             "sta tus",

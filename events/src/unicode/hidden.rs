@@ -19,7 +19,8 @@ const KEYCAP: char = '\u{20e3}';
 const BLACK_FLAG: char = '\u{1f3f4}';
 const END_OF_TAGS: char = '\u{e007f}';
 
-/// The first character that is not seen and has no place where it stands. Controls, line breaks and tabs are among them.
+/// The first character that is not seen and has no place where it stands. Controls, line breaks and tabs are among them; the separators of
+/// lines and paragraphs are white space.
 #[must_use]
 pub fn hidden_character(text: &str) -> Option<char> {
     if text.is_ascii() {
@@ -50,9 +51,7 @@ pub fn is_hidden(char: char) -> bool {
         return char.is_ascii_control();
     }
     match CodePointMapData::<GeneralCategory>::new().get(char) {
-        GeneralCategory::Control
-        | GeneralCategory::LineSeparator
-        | GeneralCategory::ParagraphSeparator => true,
+        GeneralCategory::Control => true,
         GeneralCategory::Format => {
             !CodePointSetData::new::<PrependedConcatenationMark>().contains(char)
         }
@@ -185,8 +184,6 @@ mod tests {
             '\u{200d}',
             '\u{200e}',
             '\u{200f}',
-            '\u{2028}',
-            '\u{2029}',
             '\u{202a}',
             '\u{202b}',
             '\u{202c}',

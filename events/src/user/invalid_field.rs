@@ -5,6 +5,8 @@
 
 use thiserror::Error;
 
+use crate::unicode::is_hidden;
+
 /// How much of a refused value is repeated: enough to recognise it, too little to fill a log with.
 const ECHOED_CHARS: usize = 64;
 
@@ -31,12 +33,11 @@ impl InvalidField {
         predicate: &str,
         value: &str,
     ) -> Self {
-        let value = shortened(value);
+        let value = escaped(&shortened(value));
         Self {
             field,
             rule,
-            // Quoted and escaped: a line break in the value must not become one in a log.
-            detail: format!("The {field} {predicate}, but is {value:?}."),
+            detail: format!("The {field} {predicate}, but is {value}."),
         }
     }
 
@@ -57,6 +58,19 @@ fn shortened(value: &str) -> String {
     }
 }
 
+/// A value in quotes. What nobody sees is shown by its number: a line break in the value must not become one in a log.
+fn escaped(value: &str) -> String {
+    let mut escaped = String::new();
+    for char in format!("{value:?}").chars() {
+        if is_hidden(char) {
+            escaped.extend(char.escape_unicode());
+        } else {
+            escaped.push(char);
+        }
+    }
+    escaped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +81,20 @@ mod tests {
         assert_eq!(
             error.to_string(),
             r#"email: The email must be an e-mail address, but is "ada\n"."#
+        );
+    }
+
+    #[test]
+    fn what_nobody_sees_in_a_value_is_shown_by_its_number() {
+        let error = InvalidField::new(
+            "name",
+            "user_real_name",
+            "must be seen",
+            "a\u{202e}b\u{2800}",
+        );
+        assert!(
+            error.detail.ends_with(r#"but is "a\u{202e}b\u{2800}"."#),
+            "{error}"
         );
     }
 

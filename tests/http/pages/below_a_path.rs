@@ -157,7 +157,7 @@ async fn no_link_action_location_or_cookie_leads_out_of_the_path() {
         let key = browser.submit("/sub/cli-auth", "/sub/cli-auth", &[]).await;
         assert_page(&key, 200, "Paste this key");
         let late = browser
-            .send(Method::POST, "/sub/login/first", String::new())
+            .send(Method::POST, "/sub/logout", String::new())
             .await;
         assert_page(&late, 400, "To the start page");
         let out = browser.submit("/sub/", "/sub/logout", &[]).await;
