@@ -18,10 +18,11 @@ test: cargo postgres ## Run all tests
 test-oidc: cargo postgres ## Sign in at real OpenID Connect providers, fetched by npm (skipped without Node)
 	CARGO=$(CARGO) tests/oidc/run
 
-lint: cargo ## Check formatting, lints and documentation
+lint: cargo ## Check formatting, lints, documentation and dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+	CARGO=$(CARGO) .ci/check-dependencies
 
 bench: cargo postgres ## Measure
 	$(CARGO) bench --locked

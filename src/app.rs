@@ -15,10 +15,7 @@ use rollcall_events::{
     vault::{Credential, MasterKey, Vault, VaultError},
 };
 use rollcall_projections::{fit, inline::InlineProjections, organizations, rules, users};
-use sqlx::{
-    Connection, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -34,14 +31,9 @@ use crate::{
     command_bus::{CommandBus, CommandError},
     config::Config,
     http::{feed::Followers, rate_limit::RateLimits},
+    pool,
 };
 
-/// How long a request waits for a connection before it is told that the database does not answer.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// What takes the database longer is given up: whoever asked has gone.
-const STATEMENT_TIMEOUT: &str = "20s";
-/// A connection that was idle for longer is tried before it is used: the database may have been restarted.
-const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// Lists that are streamed hold a connection as long as their reader takes: they have their own, so that slow
 /// readers can never starve the rest.
 const STREAM_CONNECTIONS: u32 = 4;
@@ -57,6 +49,8 @@ pub struct App {
     pub pool: PgPool,
     /// The database, for lists that are streamed.
     pub streams: PgPool,
+    /// What is known of the database from these connections.
+    pub health: pool::Health,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Identifiers and secrets.
@@ -132,8 +126,15 @@ impl App {
         master_key: MasterKey,
         clock: Arc<dyn Clock>,
     ) -> Result<AppState, StartError> {
-        let pool = pool(&config, database.clone());
-        let streams = pool_of_streams(database);
+        let health = pool::Health::default();
+        let pool = pool::open(
+            database.clone(),
+            config.database_connections,
+            pool::STATEMENT_TIMEOUT,
+            &health,
+        );
+        // A list is read for as long as its reader takes.
+        let streams = pool::open(database, STREAM_CONNECTIONS, Duration::ZERO, &health);
         let csrf_key = master_key.derive("csrf");
         let tickets = TicketOffice::new(master_key.derive("tickets"));
         let vault = Vault::open(pool.clone(), master_key, clock.as_ref()).await?;
@@ -176,6 +177,7 @@ impl App {
             config,
             pool,
             streams,
+            health,
             clock,
             ids: Ids,
             log,
@@ -236,35 +238,6 @@ async fn look_at_the_log(pool: &PgPool, clock: &dyn Clock) -> Result<(), StartEr
 /// All processors but one: whatever comes in, one is left for everything else.
 fn default_hashing_workers() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get().saturating_sub(1).max(1))
-}
-
-fn pool(config: &Config, database: PgConnectOptions) -> PgPool {
-    // A pooler in between would not know what to do with an option of the connection.
-    let database = if config.statement_cache {
-        database.options([("statement_timeout", STATEMENT_TIMEOUT)])
-    } else {
-        database
-    };
-    PgPoolOptions::new()
-        .max_connections(config.database_connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .before_acquire(|conn, meta| {
-            Box::pin(async move {
-                if meta.idle_for > TRUSTED_IDLE {
-                    conn.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-        .connect_lazy_with(database)
-}
-
-fn pool_of_streams(database: PgConnectOptions) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(STREAM_CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_lazy_with(database)
 }
 
 /// The default organisation, created by the first service that finds none.

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{App, AppState},
     config::Config,
+    draft::Existing,
 };
 
 pub use send::{SendError, send};
@@ -104,7 +105,7 @@ impl Turns {
         if !(made.is_new || self.is_owing) {
             return;
         }
-        match send(made, to).await {
+        match send(made, to, Existing::Replace).await {
             Ok(place) => {
                 tracing::info!(position = made.size, %place, "a checkpoint was sent");
                 self.is_owing = false;

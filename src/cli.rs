@@ -3,13 +3,13 @@
 mod checkpoint;
 mod config;
 mod doctor;
-mod draft;
 mod erase;
 mod export;
 mod history;
 mod import;
 mod migrate;
 mod openapi;
+mod output;
 mod progress;
 mod proof;
 mod rebuild;
@@ -19,7 +19,11 @@ mod verify;
 mod with_app;
 mod with_log;
 
-use std::{error::Error, path::PathBuf, process::ExitCode};
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -121,13 +125,14 @@ enum Command {
 pub fn run() -> ExitCode {
     match execute(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::is_closed(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) if error.is::<ConfigError>() => fail(error.as_ref(), 2),
         Err(error) => fail(error.as_ref(), 1),
     }
 }
 
 fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
-    let configured = |args: &Args| Config::load(args, cli.config.as_deref());
+    let configured = |args: &Args| configured(args, cli.config.as_deref());
     match cli.command {
         Command::Serve(args) => serve::serve(configured(&args)?),
         Command::Migrate(args) => migrate::migrate(&configured(&Args::from(*args))?),
@@ -166,8 +171,22 @@ fn execute(cli: Cli) -> Result<(), Box<dyn Error>> {
     }
 }
 
+fn configured(args: &Args, file: Option<&Path>) -> Result<Config, ConfigError> {
+    let (config, passed_over) = Config::load(args, file)?;
+    if !passed_over.is_empty() {
+        output::say(format_args!(
+            "note: {} are passed over: they describe a service or a container named rollcall, and are no options",
+            passed_over.join(", ")
+        ));
+    }
+    Ok(config)
+}
+
 fn fail(error: &(dyn Error + 'static), status: u8) -> ExitCode {
-    eprintln!("rollcall: {}", sentence(error));
+    if let Some(ConfigError::Unknown { nearest, .. }) = error.downcast_ref() {
+        output::say(format_args!("hint: the nearest option is `{nearest}`"));
+    }
+    output::say(format_args!("rollcall: {}", sentence(error)));
     ExitCode::from(status)
 }
 

@@ -17,11 +17,13 @@ mod database_url;
 mod error;
 mod evidence;
 mod human_duration;
+mod listen;
 mod network;
 mod options;
 mod provider;
 mod secret;
 mod sources;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -33,6 +35,7 @@ pub use database_url::DatabaseUrl;
 pub use error::ConfigError;
 pub use evidence::{Destination, LogName, Place};
 pub use human_duration::HumanDuration;
+pub use listen::ListenAddress;
 pub use network::Network;
 pub use provider::{AuthUrlParams, GithubTeam, ProviderUrl};
 pub use secret::Secret;
@@ -71,6 +74,9 @@ pub struct Config {
     /// Whether statements are prepared and kept. Some connection poolers cannot serve prepared
     /// statements.
     pub statement_cache: bool,
+    /// How long a start waits for a database that does not answer yet.
+    #[serde(serialize_with = "human_duration::serialize")]
+    pub database_wait: Duration,
     /// The file that holds the key which wraps every subject's key.
     pub master_key_file: Option<PathBuf>,
     /// The key which wraps every subject's key, itself.
@@ -220,6 +226,7 @@ impl Default for Config {
             postgres_bin: None,
             database_connections: 20,
             statement_cache: true,
+            database_wait: Duration::from_secs(30),
             master_key_file: None,
             master_key: None,
             access_url: None,
@@ -293,17 +300,18 @@ impl Config {
     ///
     /// `file` is the value of `--config`. Without one the file is the one that `ROLLCALL_CONFIG`
     /// names, else `rollcall.toml` in the working folder, else `/etc/rollcall/rollcall.toml`, else
-    /// none.
+    /// none. Beside it, the variables that look like options, and are of the surroundings.
     ///
     /// # Errors
     ///
-    /// The first mistake that is found: a file that cannot be read, an option that does not exist,
-    /// a value that breaks its rule, or options that exclude each other.
-    pub fn load(flags: &Args, file: Option<&Path>) -> Result<Self, ConfigError> {
+    /// The first mistake that is found: a file that cannot be read or that other accounts control, an option that does not
+    /// exist, a value that breaks its rule, or options that exclude each other.
+    pub fn load(flags: &Args, file: Option<&Path>) -> Result<(Self, Vec<String>), ConfigError> {
         let environment = sources::environment(std::env::vars_os())?;
         let named = file.or(environment.file.as_deref());
         let file = sources::file(named, &sources::DEFAULT_FILES)?;
-        Self::from_figment(&sources::merge(file, environment.layer, flags)?)
+        let config = Self::from_figment(&sources::merge(file, environment.layer, flags)?)?;
+        Ok((config, environment.passed_over))
     }
 
     /// How long an API token lives. What holds for everybody holds for owners too.
@@ -352,6 +360,7 @@ impl Config {
             postgres_bin,
             database_connections,
             statement_cache,
+            database_wait,
             master_key_file,
             master_key,
             access_url,
@@ -418,12 +427,13 @@ impl Config {
         let secure_by_url = access_url.as_ref().is_some_and(AccessUrl::is_https);
         let named_by_url = access_url.as_ref().map(LogName::from);
         Self {
-            listen: listen.unwrap_or(default.listen),
+            listen: listen.map_or(default.listen, SocketAddr::from),
             database_url,
             data_dir,
             postgres_bin,
             database_connections: database_connections.unwrap_or(default.database_connections),
             statement_cache: statement_cache.unwrap_or(default.statement_cache),
+            database_wait: database_wait.map_or(default.database_wait, Duration::from),
             master_key_file,
             master_key,
             access_url,

@@ -1,17 +1,14 @@
 //! The database that the service works on: the private cluster, or the one that the operator names; its migrations;
 //! and the master key that goes with it.
 
+mod master_key;
+
 use std::{
-    fs, io,
-    io::Write,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
+    path::PathBuf,
+    time::{Duration, Instant},
 };
 
-use rollcall_events::{
-    ids::Ids,
-    vault::{InvalidMasterKey, MasterKey},
-};
+use rollcall_events::{database_error::is_unavailable, session};
 use sqlx::{
     ConnectOptions, Connection, Executor, PgConnection,
     migrate::{MigrateError, Migrator},
@@ -23,16 +20,19 @@ use crate::{
     postgres::{Cluster, ClusterError, ClusterOptions, Durability, SUPERUSER, default_data_dir},
 };
 
+pub use master_key::{MasterKeyError, existing_master_key, master_key};
+
 /// Every step of the schema, embedded.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// The role that the service works as in the private cluster: it cannot change the log.
 const SERVICE_ROLE: &str = "rollcall_service";
 const DATABASE: &str = "rollcall";
-/// The file of the private cluster's own key, in its folder.
-const OWN_MASTER_KEY: &str = "master.key";
 /// Nodes that start together migrate one after another. An arbitrary number that only we use.
 const MIGRATION_LOCK: i64 = 0x726f_6c6c_6361_6c6c;
+
+/// How often a database that does not answer is tried again.
+const WAIT_POLL: Duration = Duration::from_millis(500);
 
 /// A database, ready to be connected to.
 pub struct Database {
@@ -56,35 +56,31 @@ pub enum DatabaseError {
     /// The schema cannot be brought up to date.
     #[error("the migrations failed")]
     Migrate(#[from] MigrateError),
-    /// A database of one's own needs a master key of one's own.
+    /// There is no master key, or it cannot be used.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    /// Texts of some languages could not be stored.
     #[error(
-        "with --database-url, a master key is needed to seal personal data: make one with `openssl rand -base64 32 > FILE`, \
-         keep it safe and apart from the database's backups, and give it by --master-key-file FILE or ROLLCALL_MASTER_KEY"
+        "the database's encoding is {encoding}, and it has to be UTF8: make it with `CREATE DATABASE .. ENCODING 'UTF8' TEMPLATE template0`"
     )]
-    NoMasterKey,
-    /// The file does not hold one.
-    #[error("{path} holds no master key")]
-    InvalidMasterKey {
-        /// The file.
-        path: PathBuf,
-        /// What one is.
-        source: InvalidMasterKey,
+    Encoding {
+        /// What it is.
+        encoding: String,
     },
-    /// The file cannot be read or made.
-    #[error("the master key's file {path} cannot be read or made")]
-    MasterKeyFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Others could read the key.
+    /// The schema needs an extension that the server does not have.
     #[error(
-        "others may read the master key's file {path}: make it private with `chmod 600 {path}`"
+        "the database server lacks the extension pg_trgm, which comes with PostgreSQL: install its contrib modules (`apt-get install postgresql-contrib`)"
     )]
-    OpenMasterKeyFile {
-        /// The file.
-        path: PathBuf,
+    ExtensionMissing,
+    /// The extension is in a schema that our role may not use.
+    #[error(
+        "the extension pg_trgm is in the schema {schema}, which this role may not use: let an administrator `GRANT USAGE ON SCHEMA {schema} TO {role}`"
+    )]
+    ExtensionClosed {
+        /// The schema, quoted.
+        schema: String,
+        /// Our role, quoted.
+        role: String,
     },
 }
 
@@ -136,6 +132,8 @@ pub fn connect_options(cluster: &Cluster, role: &str, database: &str) -> PgConne
 fn tuned(options: PgConnectOptions, config: &Config) -> PgConnectOptions {
     let options = options
         .application_name("rollcall")
+        // Each connection sets it for itself; poolers refuse it as an option.
+        .extra_float_digits(None)
         .log_statements(tracing::log::LevelFilter::Off);
     if config.statement_cache {
         options
@@ -145,6 +143,39 @@ fn tuned(options: PgConnectOptions, config: &Config) -> PgConnectOptions {
 }
 
 impl Database {
+    /// Waits until the database answers and can be written to, if it does not yet: it may be starting beside us.
+    ///
+    /// # Errors
+    /// It does not do so within `limit`, or refuses us for a reason that no wait cures.
+    pub async fn wait(&self, limit: Duration) -> Result<(), DatabaseError> {
+        let since = Instant::now();
+        let mut is_said = false;
+        loop {
+            let error = match session::connect(&self.service).await {
+                Ok(conn) => {
+                    if is_said {
+                        tracing::info!("the database answers");
+                    }
+                    return Ok(conn.close().await?);
+                }
+                Err(error) if !is_unavailable(&error) => return Err(error.into()),
+                Err(error) => error,
+            };
+            if since.elapsed() + WAIT_POLL > limit {
+                return Err(error.into());
+            }
+            if !is_said {
+                is_said = true;
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    ?limit,
+                    "the database does not answer yet: waiting for it"
+                );
+            }
+            tokio::time::sleep(WAIT_POLL).await;
+        }
+    }
+
     /// Brings the schema up to date; safe with several nodes at once.
     ///
     /// # Errors
@@ -153,7 +184,7 @@ impl Database {
         if self.cluster.is_some() {
             create_database(&self.owner).await?;
         }
-        let mut conn = self.owner.connect().await?;
+        let mut conn = session::connect(&self.owner).await?;
         migrate(&mut conn).await?;
         if self.cluster.is_some() {
             let_service_in(&mut conn).await?;
@@ -189,13 +220,20 @@ async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
 /// connection pooler too, and a failed start leaves nothing half done.
 ///
 /// # Errors
-/// A step fails.
+/// The database is not one that we can use: then nothing was changed. Or a step fails.
 pub async fn migrate(conn: &mut PgConnection) -> Result<(), DatabaseError> {
+    require_utf8(conn).await?;
     if schema(conn).await? == Schema::Current {
         return Ok(());
     }
+    let extension = require_extension(conn).await?;
     let mut tx = conn.begin().await?;
     lock(&mut tx).await?;
+    if let Some(schema) = extension {
+        // What the steps name without a schema is found there too, and is made in `public` all the same.
+        let path = format!("SET LOCAL search_path = \"$user\", public, {schema}");
+        tx.execute(path.as_str()).await?;
+    }
     let mut migrator = Migrator {
         migrations: MIGRATIONS.migrations.clone(),
         ..Migrator::DEFAULT
@@ -203,6 +241,50 @@ pub async fn migrate(conn: &mut PgConnection) -> Result<(), DatabaseError> {
     migrator.set_locking(false);
     migrator.run_direct(&mut *tx).await?;
     Ok(tx.commit().await?)
+}
+
+/// Refuses a database that cannot hold every text.
+///
+/// # Errors
+/// [`DatabaseError::Encoding`], or the database does not answer.
+pub async fn require_utf8(conn: &mut PgConnection) -> Result<(), DatabaseError> {
+    let encoding: String = sqlx::query_scalar("SELECT current_setting('server_encoding')")
+        .fetch_one(conn)
+        .await?;
+    if encoding == "UTF8" {
+        Ok(())
+    } else {
+        Err(DatabaseError::Encoding { encoding })
+    }
+}
+
+/// The schema, quoted, in which an administrator has put the extension that some steps need; `None` if they put it there
+/// themselves.
+///
+/// # Errors
+/// The extension cannot be had, or not be used; or the database does not answer.
+pub async fn require_extension(conn: &mut PgConnection) -> Result<Option<String>, DatabaseError> {
+    let installed: Option<(String, bool, String)> = sqlx::query_as(
+        "SELECT quote_ident(nspname), has_schema_privilege(pg_namespace.oid, 'USAGE'), quote_ident(current_user)
+           FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
+          WHERE extname = 'pg_trgm'",
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    match installed {
+        Some((schema, true, _)) => Ok(Some(schema)),
+        Some((schema, false, role)) => Err(DatabaseError::ExtensionClosed { schema, role }),
+        None => {
+            let is_available: bool = sqlx::query_scalar(
+                "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm')",
+            )
+            .fetch_one(conn)
+            .await?;
+            is_available
+                .then_some(None)
+                .ok_or(DatabaseError::ExtensionMissing)
+        }
+    }
 }
 
 /// How the schema of a database compares with what this program wants.
@@ -260,7 +342,7 @@ pub async fn schema(conn: &mut PgConnection) -> sqlx::Result<Schema> {
 }
 
 async fn create_database(owner: &PgConnectOptions) -> sqlx::Result<()> {
-    let mut conn = owner.clone().database("postgres").connect().await?;
+    let mut conn = session::connect(&owner.clone().database("postgres")).await?;
     if !database_exists(&mut conn).await? {
         let created = conn.execute("CREATE DATABASE rollcall").await;
         // Another process may have been faster.
@@ -279,35 +361,8 @@ async fn database_exists(conn: &mut PgConnection) -> sqlx::Result<bool> {
         .await
 }
 
-fn data_dir(config: &Config) -> Result<PathBuf, ClusterError> {
+pub(crate) fn data_dir(config: &Config) -> Result<PathBuf, ClusterError> {
     config.data_dir.clone().map_or_else(default_data_dir, Ok)
-}
-
-/// The key that wraps the subjects' keys: the one that is given, or the private cluster's own.
-///
-/// # Errors
-/// None is given for a database of one's own, or its file is not as it must be.
-pub fn master_key(config: &Config) -> Result<MasterKey, DatabaseError> {
-    match given_master_key(config)? {
-        Some(key) => Ok(key),
-        None if config.database_url.is_some() => Err(DatabaseError::NoMasterKey),
-        None => own_master_key(&data_dir(config)?.join(OWN_MASTER_KEY)),
-    }
-}
-
-/// The same key, if there is one already: none is made.
-///
-/// # Errors
-/// See [`master_key`].
-pub fn existing_master_key(config: &Config) -> Result<Option<MasterKey>, DatabaseError> {
-    match given_master_key(config)? {
-        None if config.database_url.is_none() => {
-            let path = data_dir(config)?.join(OWN_MASTER_KEY);
-            let is_there = path.exists().then(|| read_master_key(&path));
-            is_there.transpose()
-        }
-        _ => master_key(config).map(Some),
-    }
 }
 
 /// Whether there is a database to speak to: one that is given, or a private cluster that was made before.
@@ -316,67 +371,4 @@ pub fn existing_master_key(config: &Config) -> Result<Option<MasterKey>, Databas
 /// It is not known where the private cluster would be.
 pub fn exists(config: &Config) -> Result<bool, DatabaseError> {
     Ok(config.database_url.is_some() || Cluster::exists(&data_dir(config)?))
-}
-
-fn given_master_key(config: &Config) -> Result<Option<MasterKey>, DatabaseError> {
-    match (&config.master_key, &config.master_key_file) {
-        (Some(key), _) => Ok(Some(MasterKey::new(*key.expose()))),
-        (None, Some(path)) => read_master_key(path).map(Some),
-        (None, None) => Ok(None),
-    }
-}
-
-/// The private cluster's own key: made at the first start, readable by its owner alone.
-fn own_master_key(path: &Path) -> Result<MasterKey, DatabaseError> {
-    let failed = |source| DatabaseError::MasterKeyFile {
-        path: path.to_owned(),
-        source,
-    };
-    if path.try_exists().map_err(failed)? {
-        return read_master_key(path);
-    }
-    let key = MasterKey::generate(Ids);
-    // Written beside and linked into place: never half a key, and of two processes one key.
-    let draft = path.with_extension(format!("{}.new", std::process::id()));
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&draft)
-        .map_err(failed)?;
-    writeln!(file, "{}", key.to_base64())
-        .and_then(|()| file.sync_all())
-        .map_err(failed)?;
-    let linked = fs::hard_link(&draft, path);
-    fs::remove_file(&draft).map_err(failed)?;
-    match linked {
-        Ok(()) => {
-            // What is sealed under it must never outlive it.
-            path.parent()
-                .map_or(Ok(()), |dir| fs::File::open(dir)?.sync_all())
-                .map_err(failed)?;
-            Ok(key)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_master_key(path),
-        Err(error) => Err(failed(error)),
-    }
-}
-
-fn read_master_key(path: &Path) -> Result<MasterKey, DatabaseError> {
-    let failed = |source| DatabaseError::MasterKeyFile {
-        path: path.to_owned(),
-        source,
-    };
-    let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(DatabaseError::OpenMasterKeyFile {
-            path: path.to_owned(),
-        });
-    }
-    let text = fs::read_to_string(path).map_err(failed)?;
-    MasterKey::parse(&text).map_err(|source| DatabaseError::InvalidMasterKey {
-        path: path.to_owned(),
-        source,
-    })
 }

@@ -6,6 +6,9 @@ use tracing_subscriber::{EnvFilter, filter::ParseError, util::TryInitError};
 
 use crate::config::LogFormat;
 
+/// Says each time a connection is tried what `pool` says once. A filter that names it decides.
+const QUIET: &str = "sqlx_core::pool=off";
+
 /// Why log lines cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
@@ -26,7 +29,7 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), LoggingError> {
     use tracing_subscriber::util::SubscriberInitExt;
 
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(filter)?)
+        .with_env_filter(EnvFilter::try_new(format!("{QUIET},{filter}"))?)
         .with_ansi(io::stderr().is_terminal())
         // It would panic if standard error is gone: in the middle of a request, because nobody reads the log.
         .log_internal_errors(false)

@@ -78,9 +78,11 @@ impl Cluster {
         let layout = Layout::prepare(&options.data_dir, Account::of_server()?)?;
         let _starting = layout.lock_for_start()?;
         if let Some(running) = postmaster::join_running(&layout)? {
-            tracing::info!(
+            tracing::warn!(
+                owner = layout.owner(),
                 pid = running.pid,
-                "joined the Postgres server of another process"
+                data_dir = %layout.data_dir().display(),
+                "another process already runs the Postgres server of this data directory: this one uses it too, and starts it again when that process ends"
             );
             return Ok(Self {
                 options: options.clone(),
@@ -90,7 +92,11 @@ impl Cluster {
                 port: running.port,
             });
         }
-        let binaries = Binaries::find(options.postgres_bin.as_deref(), layout.major_version()?)?;
+        let binaries = Binaries::find(
+            options.postgres_bin.as_deref(),
+            layout.major_version()?,
+            &layout.account,
+        )?;
         if !layout.is_initialized() {
             initdb::create_cluster(&layout, &binaries, options.durability)?;
         }

@@ -153,6 +153,17 @@ rules! {
         passes: &[("src/http/users/list.rs", "/// DELETE FROM the list.\nfn f(path: &str) -> sqlx::Result<()> {}")],
     }
 
+    // A connection that is not prepared depends on the settings of the database and of the role.
+    every_connection_is_prepared {
+        inside: CRATES, except: &["events/src/session.rs"],
+        broken_on: |file| mentions(file, &[".connect()", "PgConnection::connect", "PgPool::connect"]),
+        catches: &[
+            ("src/cli/doctor.rs", 1, "let conn = options.connect().await?;"),
+            ("events/src/log/append.rs", 1, "let conn = PgConnection::connect(url).await?;"),
+        ],
+        passes: &[("src/database.rs", "// Not options.connect().\nlet conn = session::connect(&options).await?;")],
+    }
+
     // They serve the command line as well.
     what_serves_the_http_layer_does_not_know_it {
         inside: &["src/auth", "src/command_bus", "src/database"], except: &[],

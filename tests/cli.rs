@@ -21,6 +21,8 @@ mod connections;
 mod crashes;
 #[path = "cli/doctor.rs"]
 mod doctor;
+#[path = "cli/environment.rs"]
+mod environment;
 #[path = "cli/evidence.rs"]
 mod evidence;
 #[path = "cli/given_database.rs"]
@@ -29,14 +31,20 @@ mod given_database;
 mod history;
 #[path = "cli/logs.rs"]
 mod logs;
+#[path = "cli/naming_users.rs"]
+mod naming_users;
 #[path = "cli/openapi.rs"]
 mod openapi;
 #[path = "cli/own_database.rs"]
 mod own_database;
+#[path = "cli/pipes.rs"]
+mod pipes;
 #[path = "cli/rebuild.rs"]
 mod rebuild;
 #[path = "cli/stopping.rs"]
 mod stopping;
+#[path = "cli/trust.rs"]
+mod trust;
 #[path = "cli/usage.rs"]
 mod usage;
 #[path = "cli/users.rs"]

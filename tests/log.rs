@@ -23,6 +23,8 @@ mod bindings;
 mod clocks;
 #[path = "log/conflicts.rs"]
 mod conflicts;
+#[path = "log/connections.rs"]
+mod connections;
 #[path = "log/cqrs.rs"]
 mod cqrs;
 #[path = "log/email_keys.rs"]

@@ -32,3 +32,20 @@ pub fn is_content(error: &sqlx::Error) -> bool {
         .code()
         .is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
+
+/// The server is a standby, or was made one: it answers what is read, which may be old, and cannot record anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the database server is read-only: it is a standby, or in recovery")]
+pub struct ReadOnlyServer;
+
+/// Whether the server of a connection cannot be written to (25006, or a connection that was not used for that reason).
+#[must_use]
+pub fn is_read_only(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error
+            .get_ref()
+            .is_some_and(|inner| inner.is::<ReadOnlyServer>()),
+        sqlx::Error::Database(error) => error.code().as_deref() == Some("25006"),
+        _ => false,
+    }
+}

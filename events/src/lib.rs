@@ -18,6 +18,7 @@ pub mod ids;
 pub mod log;
 pub mod organization;
 pub mod personal;
+pub mod session;
 mod text;
 pub mod unicode;
 pub mod user;

@@ -18,9 +18,10 @@ use std::sync::Arc;
 use rollcall_events::{
     Recorded,
     log::{Columns, LogError, LogReader, Part},
+    session,
     vault::VaultError,
 };
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::mpsc;
 
 use crate::replay::{RULES, Reading, Rule, Share, TableRows, Wanted, fold_part, lock_out_others};
@@ -115,11 +116,11 @@ pub async fn rebuild(
 ) -> Result<Rebuilt, RebuildError> {
     let rules = chosen(&wish.projections)?;
     progress.begin(Stage::Preparing, 0);
-    let mut guard = owner.connect().await?;
+    let mut guard = session::connect(owner).await?;
     if !lock_out_others(&mut guard, true).await? {
         return Err(RebuildError::Busy);
     }
-    let mut conn = owner.connect().await?;
+    let mut conn = session::connect(owner).await?;
     conn.execute("SET statement_timeout = 0; SET lock_timeout = 0")
         .await?;
     leave_nothing(&mut conn).await?;

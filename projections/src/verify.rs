@@ -18,9 +18,10 @@ use chrono::{DateTime, Utc};
 use rollcall_events::{
     clock::SystemClock,
     log::{LogError, LogReader, Part, checkpoints, left_behind},
+    session,
     vault::VaultError,
 };
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio::{sync::mpsc, task::JoinSet};
 use uuid::Uuid;
 
@@ -132,11 +133,11 @@ pub async fn verify(
     progress: &Arc<Progress>,
 ) -> Result<Verified, VerifyError> {
     progress.begin(Stage::Preparing, 0);
-    let mut guard = owner.connect().await?;
+    let mut guard = session::connect(owner).await?;
     if !lock_out_others(&mut guard, false).await? {
         return Err(VerifyError::Busy);
     }
-    let mut leader = owner.connect().await?;
+    let mut leader = session::connect(owner).await?;
     let snapshot = Snapshot::take(owner, &mut leader).await?;
     let observed = rollcall_events::log::observe(&mut leader).await?;
     let head_ahead = observed.head_ahead(&SystemClock);
@@ -196,7 +197,7 @@ impl Snapshot {
     }
 
     async fn connect(&self) -> sqlx::Result<PgConnection> {
-        let mut conn = self.owner.connect().await?;
+        let mut conn = session::connect(&self.owner).await?;
         begin(&mut conn).await?;
         conn.execute(format!("SET TRANSACTION SNAPSHOT '{}'", self.id).as_str())
             .await?;

@@ -9,7 +9,10 @@ use std::{
 
 use rollcall_events::log::checkpoints::Made;
 
-use crate::config::{Destination, Place};
+use crate::{
+    config::{Destination, Place},
+    draft::{Draft, Existing, Readers},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,14 +37,14 @@ enum Cause {
     Status(u16),
 }
 
-/// Writes a checkpoint to a file, or puts it to an address; where that was.
+/// Writes a checkpoint to a file, or puts it to an address; where that was. `existing` is about a file.
 ///
 /// # Errors
 /// It does not arrive.
-pub async fn send(made: &Made, to: &Destination) -> Result<Place, SendError> {
+pub async fn send(made: &Made, to: &Destination, existing: Existing) -> Result<Place, SendError> {
     let place = to.of(made.size.unsigned_abs());
     let sent = match &place {
-        Place::File(path) => write(path, &made.note).map_err(Cause::File),
+        Place::File(path) => write(path, &made.note, existing).map_err(Cause::File),
         Place::Url(url) => put(url, &made.note).await,
     };
     match sent {
@@ -50,23 +53,14 @@ pub async fn send(made: &Made, to: &Destination) -> Result<Place, SendError> {
     }
 }
 
-/// Written beside it and moved into place: whoever reads it has a whole one.
-fn write(path: &Path, note: &str) -> io::Result<()> {
-    // Something else, such as a device, would be replaced.
-    if path.exists() && !path.is_file() {
-        return Err(io::Error::other("this is no file"));
+fn write(path: &Path, note: &str, existing: Existing) -> io::Result<()> {
+    // It may be sent again, as after a network that was down.
+    if existing == Existing::Keep && fs::read(path).is_ok_and(|kept| kept == note.as_bytes()) {
+        return Ok(());
     }
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(format!(".{}.new", std::process::id()));
-    let mut file = fs::File::create(&draft)?;
-    let written = file
-        .write_all(note.as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&draft, path));
-    if written.is_err() {
-        drop(fs::remove_file(&draft));
-    }
-    written
+    let draft = Draft::of(path, existing, Readers::Anyone)?;
+    draft.file()?.write_all(note.as_bytes())?;
+    draft.arrive()
 }
 
 async fn put(url: &str, note: &str) -> Result<(), Cause> {

@@ -1,17 +1,18 @@
 //! `rollcall checkpoint`.
 
-use std::{
-    error::Error,
-    io::{self, Write},
-};
+use std::{error::Error, io::Write};
 
 use clap::Args as ClapArgs;
 use rollcall_events::{clock::SystemClock, log::LogReader};
 
-use super::with_log::with_log;
+use super::{
+    output::{print_line, say, stdout},
+    with_log::with_log,
+};
 use crate::{
     checkpoints,
     config::{Config, Destination, StoreArgs},
+    draft::Existing,
 };
 
 /// What to do with a checkpoint.
@@ -20,6 +21,9 @@ pub struct Checkpoint {
     /// Where to send it too; `{size}` stands for the number of events [default: as configured]
     #[arg(long, value_name = "FILE|URL", conflicts_with = "public_key")]
     to: Option<Destination>,
+    /// Replace the file that is named by --to, if it is there already
+    #[arg(long, requires = "to")]
+    force: bool,
     /// Print the key that checkpoints are verified with, and make none
     #[arg(long)]
     public_key: bool,
@@ -44,16 +48,22 @@ pub fn run(config: &Config, wish: &Checkpoint) -> Result<(), Box<dyn Error>> {
 async fn print_key(config: &Config, log: &LogReader) -> Result<(), Box<dyn Error>> {
     let origin = config.checkpoint_origin.as_str();
     let signer = log.vault().signer(origin, &SystemClock).await?;
-    writeln!(io::stdout(), "{}", signer.verifier_key())?;
+    print_line(signer.verifier_key())?;
     Ok(())
 }
 
 async fn make(config: &Config, log: &LogReader, wish: &Checkpoint) -> Result<(), Box<dyn Error>> {
     let made = checkpoints::make(config, log, &SystemClock, None).await?;
-    io::stdout().write_all(made.note.as_bytes())?;
+    stdout().write_all(made.note.as_bytes())?;
+    // A configured file is the one of the newest checkpoint.
+    let existing = if wish.to.is_some() && !wish.force {
+        Existing::Keep
+    } else {
+        Existing::Replace
+    };
     if let Some(to) = wish.to.as_ref().or(config.checkpoint_to.as_ref()) {
-        let place = checkpoints::send(&made, to).await?;
-        eprintln!("The checkpoint was written to {place}.");
+        let place = checkpoints::send(&made, to, existing).await?;
+        say(format_args!("The checkpoint was written to {place}."));
     }
     Ok(())
 }

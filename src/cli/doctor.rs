@@ -1,26 +1,26 @@
 //! `rollcall doctor`: is everything well that serving needs? Nothing is changed by asking.
 
-use std::{
-    error::Error,
-    io::{self, Write},
-    sync::Arc,
-    time::Duration,
-};
+use std::{error::Error, io::Write, sync::Arc, time::Duration};
 
 use clap::Args as ClapArgs;
 use rollcall_events::{
     clock::{Clock, MOST_SKEW, SystemClock},
     log::{self, Unfit, observe},
+    session,
     vault::{Vault, known_master_keys},
 };
 use rollcall_projections::{fit, rules};
 use serde_json::json;
 use sqlx::{
-    ConnectOptions, Connection, PgConnection,
+    Connection, PgConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{sentence, users::Format};
+use super::{
+    output::{print_json, stdout},
+    sentence,
+    users::Format,
+};
 use crate::{
     auth::{Providers, providers::Finding},
     config::{Args, Config},
@@ -96,20 +96,21 @@ async fn examine(
 }
 
 async fn examine_database(config: &Config, database: &Database) -> Vec<Finding> {
-    let mut conn = match database.service.connect().await {
+    let mut conn = match session::connect(&database.service).await {
         Ok(conn) => conn,
         Err(error) => return vec![Finding::new("database", Err(said(&error)))],
     };
-    let version: sqlx::Result<String> =
-        sqlx::query_scalar("SELECT current_setting('server_version')")
-            .fetch_one(&mut conn)
-            .await;
-    let version = version.map(|version| format!("Postgres {version} answers."));
+    let server = server(&mut conn).await.map_err(|error| said(&error));
     let schema = database::schema(&mut conn).await;
     let mut findings = vec![
-        Finding::new("database", version.map_err(|error| said(&error))),
+        Finding::new("database", server),
         Finding::new("schema", verdict_on(&schema)),
     ];
+    if !matches!(schema, Ok(Schema::Current))
+        && let Err(error) = database::require_extension(&mut conn).await
+    {
+        findings.push(Finding::new("extension", Err(said(&error))));
+    }
     // The tables that the rest is read from may not be there, or may be others.
     if matches!(schema, Ok(Schema::Current)) {
         findings.push(Finding::new("clock", clock(&mut conn).await));
@@ -124,6 +125,14 @@ async fn examine_database(config: &Config, database: &Database) -> Vec<Finding> 
         ));
     }
     findings
+}
+
+async fn server(conn: &mut PgConnection) -> Result<String, DatabaseError> {
+    database::require_utf8(conn).await?;
+    let version: String = sqlx::query_scalar("SELECT current_setting('server_version')")
+        .fetch_one(conn)
+        .await?;
+    Ok(format!("Postgres {version} answers."))
 }
 
 fn verdict_on(schema: &sqlx::Result<Schema>) -> Result<String, String> {
@@ -285,7 +294,7 @@ fn said(error: &(dyn Error + 'static)) -> String {
 }
 
 fn print(findings: &[Finding], format: Format) -> Result<(), Box<dyn Error>> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if format == Format::Json {
         let checks: Vec<_> = findings
             .iter()
@@ -295,8 +304,7 @@ fn print(findings: &[Finding], format: Format) -> Result<(), Box<dyn Error>> {
             })
             .collect();
         let well = findings.iter().all(|found| found.verdict.is_ok());
-        serde_json::to_writer_pretty(&mut out, &json!({ "well": well, "checks": checks }))?;
-        return Ok(writeln!(out)?);
+        return Ok(print_json(&json!({ "well": well, "checks": checks }))?);
     }
     for Finding { about, verdict } in findings {
         match verdict {
@@ -309,6 +317,8 @@ fn print(findings: &[Finding], format: Format) -> Result<(), Box<dyn Error>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]

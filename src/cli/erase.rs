@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args as ClapArgs;
 
-use super::{users, with_app::with_app};
+use super::{output::say, users, with_app::with_app};
 use crate::{
     app::App,
     config::{Config, StoreArgs},
@@ -35,7 +35,7 @@ pub fn erase(config: Config, wish: &Erase) -> Result<(), Box<dyn Error>> {
 }
 
 async fn execute(app: &App, wish: &Erase) -> Result<(), Box<dyn Error>> {
-    let user = users::find(app, &wish.user).await?;
+    let user = users::find(&app.pool, &wish.user).await?;
     let name = user.row.username.unwrap_or_else(|| user.row.id.to_string());
     if !wish.yes {
         confirm(&name)?;
@@ -43,9 +43,9 @@ async fn execute(app: &App, wish: &Erase) -> Result<(), Box<dyn Error>> {
     erasure::erase(app, user.row.id, users::metadata())
         .await
         .map_err(users::Refused)?;
-    eprintln!(
+    say(format_args!(
         "{name} is erased. Backups of the database that are older still hold the person: see the README."
-    );
+    ));
     Ok(())
 }
 
@@ -54,8 +54,8 @@ fn confirm(name: &str) -> Result<(), Box<dyn Error>> {
     if !io::stdin().is_terminal() {
         return Err("nothing brings an erased person back: say --yes if it is meant".into());
     }
-    eprint!("Nothing brings an erased person back. Type {name:?} if it is meant: ");
-    io::stderr().flush()?;
+    let question = format!("Nothing brings an erased person back. Type {name:?} if it is meant: ");
+    io::stderr().write_all(question.as_bytes())?;
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     if line.trim() == name {

@@ -12,13 +12,21 @@ use clap::Args as ClapArgs;
 use rollcall_events::{
     clock::{Clock, SystemClock},
     log::{self, ExportError, LogReader},
+    session,
 };
 use rollcall_projections::rebuild::{Progress, Stage};
-use sqlx::{ConnectOptions, PgConnection};
+use sqlx::PgConnection;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{draft::Draft, progress::shown, with_log::with_log};
-use crate::config::{Config, StoreArgs};
+use super::{
+    output::{say, stdout},
+    progress::shown,
+    with_log::with_log,
+};
+use crate::{
+    config::{Config, StoreArgs},
+    draft::{Draft, Existing, Readers},
+};
 
 /// What is written at once.
 const BUFFER_BYTES: usize = 1024 * 1024;
@@ -28,6 +36,9 @@ const BUFFER_BYTES: usize = 1024 * 1024;
 pub struct Export {
     /// File to write, which its owner alone can read; - for standard output [default: -]
     file: Option<PathBuf>,
+    /// Replace the file, if it is there already
+    #[arg(long, requires = "file")]
+    force: bool,
     /// The log as of this time, like 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME", conflicts_with = "with_vault")]
     as_of: Option<DateTime<Utc>>,
@@ -47,13 +58,13 @@ pub struct Export {
 /// There is no database, or see [`ExportError`].
 pub fn run(config: &Config, args: &Export) -> Result<(), Box<dyn Error>> {
     with_log(config, async |owner, log| {
-        let mut conn = owner.connect().await?;
+        let mut conn = session::connect(&owner).await?;
         let progress = Arc::new(Progress::default());
         let total = log::head(&mut conn).await?.position.unsigned_abs();
         progress.begin(Stage::Exporting, total);
         let writing = write(&mut conn, &log, args, &progress);
         let events = shown(&progress, writing).await?;
-        eprintln!("{events} events were exported.");
+        say(format_args!("{events} events were exported."));
         Ok(())
     })
 }
@@ -75,11 +86,15 @@ async fn write(
     let advanced = move |events| watched.advance(events);
     let place = args.file.as_deref();
     let Some(place) = place.filter(|place| *place != Path::new("-")) else {
-        let out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout());
+        let out = BufWriter::with_capacity(BUFFER_BYTES, stdout());
         let (_, events) = log::export(conn, log, wish, out, advanced).await?;
         return Ok(events);
     };
-    let draft = Draft::of(place)?;
+    if let Some(as_of) = args.as_of.filter(|as_of| *as_of > wish.made_at) {
+        return Err(ExportError::Future(as_of));
+    }
+    let existing = existing(args);
+    let draft = Draft::of(place, existing, Readers::Owner)?;
     let out = BufWriter::with_capacity(BUFFER_BYTES, draft.file()?);
     // Who is interrupted takes the draft away again.
     let (_, events) = tokio::select! {
@@ -88,6 +103,14 @@ async fn write(
     };
     draft.arrive()?;
     Ok(events)
+}
+
+fn existing(args: &Export) -> Existing {
+    if args.force {
+        Existing::Replace
+    } else {
+        Existing::Keep
+    }
 }
 
 async fn interrupted() -> io::Error {

@@ -17,6 +17,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
+    output::stdout,
     users::{self, Format},
     with_app::with_app,
 };
@@ -49,9 +50,9 @@ pub struct History {
     /// Only events of these types, such as `ProfileChanged`
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     kind: Vec<String>,
-    /// Only what this actor did: a user's id, `anonymous`, `operator` or `system`
-    #[arg(long, value_name = "ACTOR", value_parser = actor_wanted)]
-    actor: Option<Actor>,
+    /// Only what this actor did: a user's id, username or e-mail address, `anonymous`, `operator` or `system`
+    #[arg(long, value_name = "ACTOR")]
+    actor: Option<String>,
     /// Only from this time on
     #[arg(long, value_name = "TIME")]
     from: Option<DateTime<Utc>>,
@@ -74,7 +75,7 @@ pub fn history(config: Config, wish: &History) -> Result<(), Box<dyn Error>> {
 }
 
 async fn execute(app: &App, wish: &History) -> Result<(), Box<dyn Error>> {
-    let user = users::find(app, &wish.user).await?;
+    let user = users::find(&app.pool, &wish.user).await?;
     match wish.moment() {
         Some(moment) => print_then(app, user, moment, wish.format).await,
         None => print_events(app, user.row.id, wish).await,
@@ -121,13 +122,13 @@ async fn print_then(
 }
 
 async fn print_events(app: &App, user: Uuid, wish: &History) -> Result<(), Box<dyn Error>> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(stdout());
     let mut request = PageRequest {
         user,
         order: wish.order(),
         after: None,
         kinds: wish.kind.clone(),
-        actor: wish.actor,
+        actor: actor_wanted(app, wish.actor.as_deref()).await?,
         from: wish.from,
         until: wish.until,
         limit: PAGE,
@@ -153,9 +154,14 @@ async fn print_events(app: &App, user: Uuid, wish: &History) -> Result<(), Box<d
     }
 }
 
-fn actor_wanted(text: &str) -> Result<Actor, String> {
-    let known = "must be a user's id, \"anonymous\", \"operator\" or \"system\"";
-    actor_named(text).ok_or_else(|| known.to_owned())
+async fn actor_wanted(app: &App, named: Option<&str>) -> Result<Option<Actor>, Box<dyn Error>> {
+    let Some(named) = named else {
+        return Ok(None);
+    };
+    match actor_named(named) {
+        Some(actor) => Ok(Some(actor)),
+        None => Ok(Some(Actor::User(users::find_id(&app.pool, named).await?))),
+    }
 }
 
 fn actor(entry: &Entry) -> Option<Uuid> {

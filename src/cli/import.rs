@@ -14,15 +14,19 @@ use rollcall_events::{
     clock::{Clock, SystemClock},
     evidence::export::{Header, Reader},
     log::{ImportError, Importing, import},
+    session,
     vault::VaultError,
 };
 use rollcall_projections::{
     inline::InlineProjections,
     rebuild::{Progress, Stage},
 };
-use sqlx::ConnectOptions;
 
-use super::{progress::shown, with_log::with_log};
+use super::{
+    output::{print_line, say},
+    progress::shown,
+    with_log::with_log,
+};
 use crate::{
     config::{Config, StoreArgs},
     database,
@@ -54,7 +58,7 @@ pub fn run(config: &Config, args: &Import) -> Result<(), Box<dyn Error>> {
     let header = header.ok_or(ImportError::Nothing)?;
     check_master_key(config, &header)?;
     with_log(config, async |owner, log| {
-        let mut conn = owner.connect().await?;
+        let mut conn = session::connect(&owner).await?;
         let progress = Arc::new(Progress::default());
         progress.begin(Stage::Importing, header.events);
         let (watched, total) = (Arc::clone(&progress), header.events);
@@ -74,12 +78,12 @@ pub fn run(config: &Config, args: &Import) -> Result<(), Box<dyn Error>> {
         let importing = import(&mut conn, &log, export, &InlineProjections, now, advanced);
         let head = shown(&progress, importing).await?;
         let root = STANDARD.encode(head.frontier.root());
-        println!(
+        print_line(format_args!(
             "{} events are in the log, and the read models are made; the root of their tree is {root}.",
             head.position
-        );
+        ))?;
         if header.vault.is_none() {
-            eprintln!("The vault did not come along: the people in these events are blank here.");
+            say("The vault did not come along: the people in these events are blank here.");
         }
         Ok(())
     })

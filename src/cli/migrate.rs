@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use super::output::say;
 use crate::{config::Config, database};
 
 /// Brings the schema up to date.
@@ -15,6 +16,6 @@ pub fn migrate(config: &Config) -> Result<(), Box<dyn Error>> {
         .enable_all()
         .build()?
         .block_on(database.migrate())?;
-    eprintln!("The schema is up to date.");
+    say("The schema is up to date.");
     Ok(())
 }

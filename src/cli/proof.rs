@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     fs,
-    io::{self, Read, Write},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -12,12 +12,16 @@ use rollcall_events::{
     evidence::export::{Exported, Line},
     log::RawEvent,
 };
-use serde::Serialize;
 
-use super::{verify::offline::public_key, with_log::with_log};
+use super::{
+    output::{print_json, print_line},
+    verify::offline::public_key,
+    with_log::with_log,
+};
 use crate::{
     config::{Config, StoreArgs},
     proofs::{self, Given, Proof},
+    trusted_file::without_byte_order_mark,
 };
 
 /// Which proof.
@@ -85,7 +89,7 @@ pub struct Verify {
 pub fn inclusion(config: &Config, wish: &Inclusion) -> Result<(), Box<dyn Error>> {
     with_log(config, async |_, log| {
         let proof = proofs::inclusion(log.pool(), wish.position, wish.size).await?;
-        print(&proof)
+        Ok(print_json(&proof)?)
     })
 }
 
@@ -96,7 +100,7 @@ pub fn inclusion(config: &Config, wish: &Inclusion) -> Result<(), Box<dyn Error>
 pub fn consistency(config: &Config, wish: &Consistency) -> Result<(), Box<dyn Error>> {
     with_log(config, async |_, log| {
         let proof = proofs::consistency(log.pool(), wish.from, wish.to).await?;
-        print(&proof)
+        Ok(print_json(&proof)?)
     })
 }
 
@@ -114,7 +118,7 @@ pub fn verify(wish: &Verify) -> Result<(), Box<dyn Error>> {
         event: wish.event.as_deref().map(event).transpose()?,
     };
     let proved = proofs::verify(&proof, &given)?;
-    writeln!(io::stdout(), "{proved}")?;
+    print_line(proved)?;
     Ok(())
 }
 
@@ -135,12 +139,6 @@ fn read(file: &Path) -> Result<String, Box<dyn Error>> {
     } else {
         fs::read_to_string(file)
     };
-    read.map_err(|error| format!("{} cannot be read: {error}", file.display()).into())
-}
-
-fn print(proof: &impl Serialize) -> Result<(), Box<dyn Error>> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, proof)?;
-    writeln!(out)?;
-    Ok(())
+    read.map(without_byte_order_mark)
+        .map_err(|error| format!("{} cannot be read: {error}", file.display()).into())
 }

@@ -8,7 +8,11 @@ use rollcall_projections::{
     verify,
 };
 
-use super::{progress::shown, with_log::with_log};
+use super::{
+    output::{print_line, say},
+    progress::shown,
+    with_log::with_log,
+};
 use crate::config::{Config, StoreArgs};
 
 /// What to rebuild.
@@ -51,23 +55,24 @@ pub fn run(config: &Config, args: &Rebuild) -> Result<(), Box<dyn Error>> {
             let progress = Arc::default();
             let verified = shown(&progress, verify::verify(&owner, &log, &wish, &progress)).await?;
             for difference in &verified.differences {
-                println!("{difference}");
+                print_line(difference)?;
             }
         }
         let progress = Arc::new(Progress::default());
         let rebuilt = shown(&progress, rebuild(&owner, &log, &wish, &progress)).await?;
         for (stage, took) in progress.past() {
-            eprintln!("{:<26}{:>8.2} s", stage.to_string(), took.as_secs_f64());
+            let stage = stage.to_string();
+            say(format_args!("{stage:<26}{:>8.2} s", took.as_secs_f64()));
         }
-        println!(
+        print_line(format_args!(
             "{} events made {} rows; they are served since position {}.",
             rebuilt.events, rebuilt.rows, rebuilt.position
-        );
+        ))?;
         if rebuilt.unreadable > 0 {
-            println!(
+            print_line(format_args!(
                 "{} events cannot be read, or not in full: `rollcall verify` names them.",
                 rebuilt.unreadable
-            );
+            ))?;
         }
         Ok(())
     })

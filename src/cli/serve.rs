@@ -18,6 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::output::stdout;
 use crate::{
     app::{App, AppState},
     attempts, checkpoints,
@@ -52,7 +53,14 @@ pub fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         .enable_all()
         .build()?;
     runtime.block_on(async { ignore_user_signals() })?;
-    runtime.block_on(database.migrate())?;
+    let ready = async {
+        // The private cluster answers since it was started.
+        if database.cluster.is_none() {
+            database.wait(config.database_wait).await?;
+        }
+        database.migrate().await
+    };
+    runtime.block_on(ready)?;
     let Database {
         service,
         mut cluster,
@@ -174,8 +182,8 @@ Sign in, for a token:      curl -s http://{address}/api/v2/users/login -d '{{\"e
 See who is here:           curl -s http://{address}/api/v2/users -H \"Coder-Session-Token: $TOKEN\"
 "
     );
-    // It serves, whether anybody reads this or not.
-    drop(io::stdout().write_all(lines.as_bytes()));
+    // It serves, whether this is read or not.
+    drop(stdout().write_all(lines.as_bytes()));
 }
 
 /// SIGUSR1 and SIGUSR2 would end the process.

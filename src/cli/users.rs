@@ -25,7 +25,7 @@ use crate::{
     config::{Config, StoreArgs},
 };
 
-pub use find::find;
+pub use find::{find, find_id};
 pub use show::print;
 
 /// What to do.
@@ -125,7 +125,7 @@ async fn execute(app: &AppState, command: &UsersCommand) -> Result<(), Box<dyn E
         UsersCommand::CreateAdmin(command) => create_admin::create_admin(app, command).await,
         UsersCommand::List(command) => list::list(app, command).await,
         UsersCommand::Show(one) => {
-            let user = find(app, &one.user).await?;
+            let user = find(&app.pool, &one.user).await?;
             show::show(app, user.row.id, one.output.format).await
         }
         UsersCommand::Suspend(one) => change(app, one, UserCommand::SuspendUser).await,
@@ -139,13 +139,13 @@ async fn execute(app: &AppState, command: &UsersCommand) -> Result<(), Box<dyn E
 }
 
 async fn change(app: &App, one: &One, command: UserCommand) -> Result<(), Box<dyn Error>> {
-    let user = find(app, &one.user).await?;
+    let user = find(&app.pool, &one.user).await?;
     give(app, user.row.id, command, Vec::new()).await?;
     show::show(app, user.row.id, one.output.format).await
 }
 
 async fn roles(app: &App, command: &Roles) -> Result<(), Box<dyn Error>> {
-    let user = find(app, &command.user).await?;
+    let user = find(&app.pool, &command.user).await?;
     if let Some(names) = &command.set {
         let command = UserCommand::AssignRoles {
             roles: read_roles(names)?,

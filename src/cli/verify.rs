@@ -9,21 +9,22 @@ use std::{
 };
 
 use clap::{Args as ClapArgs, ValueEnum};
-use rollcall_events::log::LogReader;
-use rollcall_projections::{
-    users::find,
-    verify::{Difference, Flaw, Verified, Wish, verify},
-};
+use rollcall_projections::verify::{Difference, Flaw, Verified, Wish, verify};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::{progress::shown, rebuild::processors, with_log::with_log};
+use super::{
+    output::{print_json, stdout},
+    progress::shown,
+    rebuild::processors,
+    users::find_id,
+    with_log::with_log,
+};
 use crate::config::{Config, StoreArgs};
 
 /// What to verify.
 #[derive(ClapArgs)]
 pub struct Verify {
-    /// Verify this user alone, by id or username
+    /// Verify this user alone, by id, username or e-mail address; a deleted one by id
     #[arg(long, value_name = "USER")]
     user: Option<String>,
     /// How to print what was found
@@ -55,7 +56,7 @@ pub enum Format {
 pub fn run(config: &Config, args: &Verify) -> Result<(), Box<dyn Error>> {
     with_log(config, async |owner, log| {
         let user = match &args.user {
-            Some(user) => Some(find_user(&log, user).await?),
+            Some(user) => Some(find_id(log.pool(), user).await?),
             None => None,
         };
         let wish = Wish {
@@ -67,20 +68,10 @@ pub fn run(config: &Config, args: &Verify) -> Result<(), Box<dyn Error>> {
         let verified = shown(&progress, verify(&owner, &log, &wish, &progress)).await?;
         match args.format {
             Format::Text => print_text(&verified)?,
-            Format::Json => print_json(&verified)?,
+            Format::Json => print_found(&verified)?,
         }
         judge(&verified)
     })
-}
-
-/// Also of a user who is gone: by id.
-async fn find_user(log: &LogReader, user: &str) -> Result<Uuid, Box<dyn Error>> {
-    if let Ok(id) = user.parse() {
-        return Ok(id);
-    }
-    let found = find::by_username(log.pool(), &user.to_lowercase()).await?;
-    let found = found.ok_or_else(|| format!("there is no user {user:?}"))?;
-    Ok(found.row.id)
 }
 
 /// What is mended is in order; what is wrong with the log nobody mends.
@@ -105,7 +96,7 @@ fn judge(verified: &Verified) -> Result<(), Box<dyn Error>> {
 }
 
 fn print_text(verified: &Verified) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     for flaw in &verified.flaws {
         writeln!(out, "{flaw}")?;
     }
@@ -139,7 +130,7 @@ fn print_text(verified: &Verified) -> io::Result<()> {
     Ok(())
 }
 
-fn print_json(verified: &Verified) -> Result<(), Box<dyn Error>> {
+fn print_found(verified: &Verified) -> io::Result<()> {
     let flaws: Vec<Value> = verified.flaws.iter().map(flaw).collect();
     let differences: Vec<Value> = verified.differences.iter().map(difference).collect();
     let found = json!({
@@ -153,10 +144,7 @@ fn print_json(verified: &Verified) -> Result<(), Box<dyn Error>> {
         "differences": differences,
         "repaired": verified.repaired,
     });
-    let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &found)?;
-    writeln!(out)?;
-    Ok(())
+    print_json(&found)
 }
 
 fn flaw(flaw: &Flaw) -> Value {

@@ -1,10 +1,11 @@
 //! The log and the read models for one command of the console, as their owner, without the service around them.
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use rollcall_events::{
     clock::SystemClock,
     log::{LogReader, Upcasters},
+    session,
     vault::Vault,
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -38,6 +39,7 @@ pub fn with_log<T>(
         let owner = database.owner.clone();
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
+            .after_connect(|conn, _| Box::pin(session::prepare(conn, Duration::ZERO)))
             .connect_lazy_with(owner.clone());
         let vault = Vault::open(pool.clone(), master_key, &SystemClock).await?;
         let log = LogReader::new(pool.clone(), vault, Upcasters::current());

@@ -1,12 +1,12 @@
 //! The options as flags. The same struct is what the file and the environment are read into.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     AccessUrl, AuthUrlParams, AuthmethodsFormat, DatabaseUrl, Destination, GithubTeam,
-    HumanDuration, LogFormat, LogName, Network, Pkce, ProviderUrl, Secret,
+    HumanDuration, ListenAddress, LogFormat, LogName, Network, Pkce, ProviderUrl, Secret,
     database_url::serialize_exposed,
 };
 
@@ -18,7 +18,7 @@ use super::{
 pub struct Args {
     /// Address and port to serve HTTP on [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<ListenAddress>,
     /// Postgres to use, as `postgres://user:password@host/database`.
     ///
     /// Other users of the machine can see flags: a password is better kept in the environment or the file.
@@ -37,6 +37,9 @@ pub struct Args {
     /// Whether to prepare statements: false for connection poolers that cannot serve them [default: true]
     #[arg(long, value_name = "BOOL", help_heading = "Database")]
     pub statement_cache: Option<bool>,
+    /// How long to wait at start for a database that does not answer yet [default: 30s]
+    #[arg(long, value_name = "DURATION", help_heading = "Database")]
+    pub database_wait: Option<HumanDuration>,
     /// File with the key that seals personal data: 32 bytes in base64
     #[arg(long, value_name = "FILE", help_heading = "Database")]
     pub master_key_file: Option<PathBuf>,

@@ -34,6 +34,11 @@ impl DatabaseUrl {
         self.0.expose()
     }
 
+    /// Whether printing it hides something.
+    pub(super) fn holds_secret(&self) -> bool {
+        self.to_string() != self.expose()
+    }
+
     /// The scheme, the part before the host (if any), host and path, and the query (if any).
     fn parts(&self) -> Option<(&str, Option<&str>, &str, Option<&str>)> {
         let (scheme, rest) = self.expose().split_once("://")?;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::trusted_file::FileError;
+
 /// A mistake in the configuration, as one sentence for the operator. No value is ever quoted: it
 /// might be a secret.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +49,8 @@ pub enum ConfigError {
         option: String,
         /// Where it was given.
         origin: String,
+        /// The option whose name is most like it.
+        nearest: &'static str,
     },
     /// A variable of the environment is not text.
     #[error("the environment variable {name} is not valid UTF-8")]
@@ -54,14 +58,9 @@ pub enum ConfigError {
         /// The variable's name.
         name: String,
     },
-    /// The file is not there, or may not be read.
-    #[error("the configuration file {} cannot be read: {reason}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        reason: std::io::Error,
-    },
+    /// The file is not there, may not be read, or it or a folder above it is under the control of another account.
+    #[error("the configuration file {0}")]
+    File(#[from] FileError),
     /// The file is not TOML.
     #[error("line {line} of the configuration file {} is not valid TOML: {reason}", path.display())]
     NotToml {

@@ -18,6 +18,8 @@ pub(super) struct OptionRule {
 pub(super) enum Form {
     /// Text, and its rule in words.
     Text(&'static str),
+    /// Text that nobody else may read, and its rule in words.
+    Secret(&'static str),
     /// A whole number within these bounds.
     Number(RangeInclusive<u64>),
     /// `true` or `false`.
@@ -31,8 +33,8 @@ const LENGTH_OF_TIME: &str = "a length of time up to 36525d, such as 90m, 24h or
 const NOT_EMPTY: &str = "a text that is not empty";
 
 /// Every option, in the order in which they are listed.
-pub(super) const OPTIONS: [OptionRule; 66] = [
-    text("listen", "an IP address and a port, such as 127.0.0.1:8080"),
+pub(super) const OPTIONS: [OptionRule; 67] = [
+    text("listen", super::listen::RULE),
     text(
         "database_url",
         "a URL such as postgres://user:password@host/database, with @ / ? # and spaces in the password percent-encoded",
@@ -41,8 +43,9 @@ pub(super) const OPTIONS: [OptionRule; 66] = [
     text("postgres_bin", "the path of a folder"),
     number("database_connections", 2..=10_000),
     switch("statement_cache"),
+    text("database_wait", LENGTH_OF_TIME),
     text("master_key_file", "the path of a file"),
-    text("master_key", "32 bytes in base64"),
+    secret("master_key", "32 bytes in base64"),
     text(
         "access_url",
         "a URL such as https://rollcall.example.com or https://example.com/rollcall, without user, query and fragment",
@@ -79,7 +82,7 @@ pub(super) const OPTIONS: [OptionRule; 66] = [
     ),
     switch("oidc_allow_http"),
     text("oidc_client_id", NOT_EMPTY),
-    text("oidc_client_secret", NOT_EMPTY),
+    secret("oidc_client_secret", NOT_EMPTY),
     list("oidc_scopes", "a list of scopes, openid among them"),
     text(
         "oidc_auth_url_params",
@@ -101,7 +104,7 @@ pub(super) const OPTIONS: [OptionRule; 66] = [
     text("oidc_sign_in_text", "a text"),
     text("oidc_icon_url", "a text"),
     text("github_client_id", NOT_EMPTY),
-    text("github_client_secret", NOT_EMPTY),
+    secret("github_client_secret", NOT_EMPTY),
     switch("github_allow_signups"),
     switch("github_allow_everyone"),
     list("github_allowed_orgs", "a list of names of organizations"),
@@ -140,6 +143,13 @@ const fn text(name: &'static str, rule: &'static str) -> OptionRule {
     }
 }
 
+const fn secret(name: &'static str, rule: &'static str) -> OptionRule {
+    OptionRule {
+        name,
+        form: Form::Secret(rule),
+    }
+}
+
 const fn number(name: &'static str, bounds: RangeInclusive<u64>) -> OptionRule {
     OptionRule {
         name,
@@ -166,10 +176,19 @@ pub(super) fn find(name: &str) -> Option<&'static OptionRule> {
     const { &OPTIONS }.iter().find(|option| option.name == name)
 }
 
+/// The option whose name is most like this one.
+pub(super) fn nearest(name: &str) -> &'static str {
+    let likeness = |option: &OptionRule| strsim::jaro_winkler(option.name, name);
+    let nearest = const { &OPTIONS }
+        .iter()
+        .max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    nearest.map_or("", |option| option.name)
+}
+
 /// What a value of this option must be, in words.
 pub(super) fn rule(name: &str) -> String {
     match find(name).map(|option| &option.form) {
-        Some(Form::Text(rule) | Form::List(rule)) => (*rule).to_owned(),
+        Some(Form::Text(rule) | Form::Secret(rule) | Form::List(rule)) => (*rule).to_owned(),
         Some(Form::Number(bounds)) => {
             format!("a whole number from {} to {}", bounds.start(), bounds.end())
         }

@@ -42,7 +42,9 @@ impl FromStr for Secret<[u8; 32]> {
     type Err = Refused;
 
     fn from_str(text: &str) -> Result<Self, Refused> {
-        let bytes = STANDARD.decode(text.trim()).map_err(|_| Refused)?;
+        let bytes = STANDARD
+            .decode(text.trim_start_matches('\u{feff}').trim())
+            .map_err(|_| Refused)?;
         bytes.try_into().map(Self).map_err(|_| Refused)
     }
 }

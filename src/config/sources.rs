@@ -3,7 +3,6 @@
 
 use std::{
     ffi::OsString,
-    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -14,9 +13,11 @@ use figment::{
 };
 
 use super::{
-    Args, ConfigError,
+    Args, ConfigError, DatabaseUrl,
     options::{self, Form},
+    surroundings,
 };
+use crate::trusted_file::TrustedFile;
 
 /// The files that are tried, in this order, when none is named.
 pub(super) const DEFAULT_FILES: [&str; 2] = ["rollcall.toml", "/etc/rollcall/rollcall.toml"];
@@ -70,6 +71,8 @@ impl Provider for Layer {
 pub(super) struct Environment {
     pub file: Option<PathBuf>,
     pub layer: Layer,
+    /// Variables that are no options, and were not given by an operator.
+    pub passed_over: Vec<String>,
 }
 
 /// Reads the options out of the environment. A variable that is set to nothing counts as not set,
@@ -89,13 +92,19 @@ pub(super) fn environment(
             environment.file = Some(value.into());
             continue;
         }
+        let Some(option) = options::OPTIONS
+            .iter()
+            .find(|option| variable(option.name) == name)
+        else {
+            if surroundings::is_of_surroundings(&name[PREFIX.len()..], &value.to_string_lossy()) {
+                environment.passed_over.push(name.to_owned());
+                continue;
+            }
+            return Err(unknown(name, &format!("the environment variable {name}")));
+        };
         let value = value.to_str().ok_or_else(|| ConfigError::NotText {
             name: name.to_owned(),
         })?;
-        let option = options::OPTIONS
-            .iter()
-            .find(|option| variable(option.name) == name)
-            .ok_or_else(|| unknown(name, &format!("the environment variable {name}")))?;
         environment
             .layer
             .values
@@ -115,6 +124,7 @@ fn unknown(name: &str, origin: &str) -> ConfigError {
         .unwrap_or(name)
         .to_ascii_lowercase();
     ConfigError::Unknown {
+        nearest: options::nearest(&option),
         option,
         origin: origin.to_owned(),
     }
@@ -137,7 +147,7 @@ fn from_text(form: &Form, text: &str) -> Value {
             .filter(|item| !item.is_empty())
             .collect::<Vec<_>>()
             .into(),
-        Form::Text(_) => text.into(),
+        Form::Text(_) | Form::Secret(_) => text.into(),
     }
 }
 
@@ -145,32 +155,41 @@ fn from_text(form: &Form, text: &str) -> Value {
 /// is.
 pub(super) fn file(named: Option<&Path>, defaults: &[&str]) -> Result<Option<Layer>, ConfigError> {
     if let Some(path) = named {
-        return read(path)?
-            .map(Some)
-            .map_err(|reason| unreadable(path, reason));
+        return read(path).map(Some);
     }
     for path in defaults.iter().map(Path::new) {
-        match read(path)? {
-            Ok(layer) => return Ok(Some(layer)),
-            Err(reason) if reason.kind() == ErrorKind::NotFound => {}
-            Err(reason) => return Err(unreadable(path, reason)),
+        match read(path) {
+            Err(ConfigError::File(error)) if error.is_not_found() => {}
+            read => return read.map(Some),
         }
     }
     Ok(None)
 }
 
-fn unreadable(path: &Path, reason: std::io::Error) -> ConfigError {
-    ConfigError::Unreadable {
-        path: path.to_owned(),
-        reason,
+/// A file with a secret in it is for us alone.
+fn read(path: &Path) -> Result<Layer, ConfigError> {
+    let mut file = TrustedFile::open(path)?;
+    let text = file.read()?;
+    let layer = parse(path, &text)?;
+    if layer
+        .values
+        .iter()
+        .any(|(name, value)| is_secret(name, value))
+    {
+        file.require_private()?;
     }
+    Ok(layer)
 }
 
-/// The outer error is one of content, the inner one of access.
-fn read(path: &Path) -> Result<std::io::Result<Layer>, ConfigError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse(path, &text).map(Ok),
-        Err(reason) => Ok(Err(reason)),
+fn is_secret(name: &str, value: &Value) -> bool {
+    match options::find(name).map(|option| &option.form) {
+        Some(Form::Secret(_)) => true,
+        // What cannot be read as a URL may hold a password all the more.
+        _ if name == "database_url" => value
+            .as_str()
+            .and_then(|url| url.parse().ok())
+            .is_none_or(|url: DatabaseUrl| url.holds_secret()),
+        _ => false,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::{
     ffi::OsString,
     fs,
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -42,6 +43,7 @@ impl File {
         let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(format!("rollcall-config-{process}-{count}.toml"));
         fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         Self(path)
     }
 }
@@ -122,12 +124,13 @@ fn a_list_replaces_the_list_below_it() {
 }
 
 /// One value of every option, none of them the default; but for those that exclude one of these.
-const EVERY_OPTION: [(&str, &str); 62] = [
+const EVERY_OPTION: [(&str, &str); 63] = [
     ("listen", "[::1]:9090"),
     ("database_url", "postgres://ada:swordfish@db/roll"),
     ("postgres_bin", "/opt/postgres/bin"),
     ("database_connections", "21"),
     ("statement_cache", "false"),
+    ("database_wait", "45s"),
     ("master_key", KEY),
     ("access_url", "https://rollcall.example"),
     ("trusted_proxies", "10.0.0.0/8"),
@@ -207,6 +210,7 @@ database_url = "postgres://ada:(hidden)@db/roll"
 postgres_bin = "/opt/postgres/bin"
 database_connections = 21
 statement_cache = false
+database_wait = "45s"
 # master_key_file is not set
 master_key = "(hidden)"
 access_url = "https://rollcall.example"
@@ -364,13 +368,13 @@ fn no_error_quotes_the_value() {
 
 #[test]
 fn an_error_names_the_option_where_it_was_given_and_the_rule() {
-    let rule = "must be an IP address and a port, such as 127.0.0.1:8080";
+    let rule = format!("must be {}", listen::RULE);
     assert_eq!(
         from_environment(&[("ROLLCALL_LISTEN", "everywhere")]).unwrap_err(),
         format!("the option `listen`, given by ROLLCALL_LISTEN in the environment, {rule}")
     );
     assert_eq!(
-        from_file("listen = 8080").unwrap_err(),
+        from_file("listen = 'everywhere'").unwrap_err(),
         format!("the option `listen`, given by the file FILE, {rule}")
     );
     assert_eq!(
@@ -927,4 +931,93 @@ fn a_command_that_only_needs_the_database_takes_its_options() {
         ..StoreArgs::default()
     };
     assert_eq!(Args::from(store).data_dir.unwrap(), Path::new("/srv/roll"));
+}
+
+#[test]
+fn where_to_listen_is_said_in_the_same_forms_everywhere() {
+    for (text, address) in [
+        ("localhost:9090", "127.0.0.1:9090"),
+        (":9090", "0.0.0.0:9090"),
+        ("9090", "127.0.0.1:9090"),
+        ("[::1]:9090", "[::1]:9090"),
+    ] {
+        let by_file = from_file(&format!("listen = '{text}'"));
+        let by_environment = from_environment(&[("ROLLCALL_LISTEN", text)]);
+        let by_flag = load(None, &[], &["--listen", text]);
+        for config in [by_file, by_environment, by_flag] {
+            assert_eq!(config.unwrap().listen.to_string(), address);
+        }
+    }
+    assert_eq!(from_file("listen = 9090").unwrap().listen.port(), 9090);
+    assert!(from_file("listen = 99999").is_err());
+}
+
+#[test]
+fn a_file_with_a_secret_is_for_us_alone() {
+    for (text, is_secret) in [
+        ("listen = ':0'", false),
+        ("database_url = 'postgres://ada@db/roll'", false),
+        ("master_key_file = '/srv/key'", false),
+        ("database_url = 'postgres://ada:swordfish@db/roll'", true),
+        (
+            "database_url = 'postgres://db/roll?password=swordfish'",
+            true,
+        ),
+        ("database_url = 'ada:swordfish'", true),
+        ("oidc_client_secret = 'swordfish'", true),
+        ("github_client_secret = 'swordfish'", true),
+        ("master_key = 'swordfish'", true),
+    ] {
+        let file = File::new(text);
+        let read = || sources::file(Some(&file.0), &[]);
+        assert!(read().is_ok(), "{text}");
+        for mode in [0o640, 0o604, 0o644] {
+            fs::set_permissions(&file.0, fs::Permissions::from_mode(mode)).unwrap();
+            match read() {
+                Ok(_) => assert!(!is_secret, "{text}"),
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(is_secret && error.contains("chmod 600 "), "{error}");
+                    assert!(!error.contains("swordfish"), "{error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_may_begin_with_a_mark_of_byte_order() {
+    let config = from_file("\u{feff}body_limit = 2048\r\nlog = 'warn'\r\n").unwrap();
+    assert_eq!((config.body_limit, &*config.log), (2048, "warn"));
+    let key = format!("\u{feff}{KEY}\r\n");
+    let config = from_environment(&[("ROLLCALL_MASTER_KEY", &key)]).unwrap();
+    assert_eq!(config.master_key.unwrap().expose()[31], 31);
+}
+
+#[test]
+fn what_describes_a_service_named_like_us_is_passed_over_and_named() {
+    let given = [
+        ("ROLLCALL_PORT", "tcp://10.96.0.5:80"),
+        ("ROLLCALL_SERVICE_HOST", "10.96.0.5"),
+        ("ROLLCALL_LOG", "warn"),
+    ];
+    let environment = sources::environment(variables(&given)).unwrap();
+    assert_eq!(
+        environment.passed_over,
+        ["ROLLCALL_PORT", "ROLLCALL_SERVICE_HOST"]
+    );
+    assert_eq!(from_environment(&given).unwrap().log, "warn");
+    let error = sources::environment(variables(&[("ROLLCALL_PORT", "80")])).unwrap_err();
+    let ConfigError::Unknown { option, .. } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(option, "port");
+    for (mistake, meant) in [
+        ("listn", "listen"),
+        ("databse_url", "database_url"),
+        ("master_keyfile", "master_key_file"),
+        ("oidc_issuer", "oidc_issuer_url"),
+    ] {
+        assert_eq!(options::nearest(mistake), meant);
+    }
 }

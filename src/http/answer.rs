@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use rollcall_events::{
-    database_error::is_unavailable,
+    database_error::{is_read_only, is_unavailable},
     log::{LogError, Unfit},
     vault::VaultError,
 };
@@ -52,6 +52,7 @@ pub struct Refusal {
     status: StatusCode,
     notice: Notice,
     headers: Vec<(header::HeaderName, HeaderValue)>,
+    is_read_only: bool,
 }
 
 impl Notice {
@@ -82,6 +83,7 @@ impl Refusal {
             status,
             notice: Notice::new(message),
             headers: Vec::new(),
+            is_read_only: false,
         }
     }
 
@@ -135,6 +137,22 @@ impl Refusal {
         .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
     }
 
+    /// 503: the database can be reached and not be written to, as during a switchover.
+    #[must_use]
+    pub fn read_only() -> Self {
+        let mut refusal =
+            Self::unavailable("It is a standby, or in recovery. Nothing was changed.");
+        "The database is read-only. Try again in a moment.".clone_into(&mut refusal.notice.message);
+        refusal.is_read_only = true;
+        refusal
+    }
+
+    /// Whether it was refused because the database cannot be written to.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
     /// 500: our fault. The cause goes to the log, never to the caller.
     #[must_use]
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
@@ -186,6 +204,7 @@ impl Refusal {
     pub fn from_command<E: std::error::Error + 'static>(error: &CommandError<E>) -> Self {
         match error {
             CommandError::Unfit(unfit) => Self::unfit(unfit),
+            CommandError::Unavailable(error) if is_read_only(error) => Self::read_only(),
             CommandError::Unavailable(_) => Self::unavailable("Nothing was changed."),
             CommandError::OutcomeUnknown(_) => Self::unavailable(
                 "It is not known whether the change was recorded: look before you repeat it.",
@@ -242,7 +261,11 @@ impl Refusal {
                 error = error as &dyn std::error::Error,
                 "the database does not answer"
             );
-            Self::unavailable("Nothing was changed.")
+            if is_read_only(error) {
+                Self::read_only()
+            } else {
+                Self::unavailable("Nothing was changed.")
+            }
         } else {
             Self::internal(error)
         }

@@ -80,7 +80,13 @@ pub fn token(uri: &Uri, headers: &HeaderMap) -> Option<Result<Token, Refusal>> {
 
 /// The session of a token that is good now.
 async fn find(app: &App, token: Token) -> Result<KnownSession, Refusal> {
-    let session = sessions::find(&app.pool, &token.id())
+    let id = token.id();
+    let session = app
+        .health
+        .ask(&app.pool, |conn| {
+            let id = id.clone();
+            Box::pin(async move { sessions::find(conn, &id).await })
+        })
         .await?
         .ok_or_else(|| Refusal::signed_out("The token is unknown."))?;
     if !token.matches(&session.session.secret_sha256.0) {

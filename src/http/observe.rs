@@ -45,6 +45,13 @@ pub async fn observe(
     let mut response = tokio::time::timeout(ANSWER_TIMEOUT, answering)
         .await
         .unwrap_or_else(|_| too_late().into_response());
+    if response
+        .extensions()
+        .get::<Refusal>()
+        .is_some_and(Refusal::is_read_only)
+    {
+        app.health.renew();
+    }
     let headers = response.headers_mut();
     headers.insert(
         "x-coder-build-version",

@@ -4,7 +4,7 @@
 //! runs it as themselves.
 
 use std::{
-    fs, io,
+    env, fs, io,
     os::unix::{
         fs::{MetadataExt, PermissionsExt, chown, lchown},
         process::CommandExt,
@@ -23,6 +23,9 @@ use super::ClusterError;
 /// The accounts to hand the server to, in order: the one that packages create for it, else the least of all.
 const ACCOUNTS_FOR_ROOT: [&str; 2] = ["postgres", "nobody"];
 
+/// What the server's programs may need of our environment.
+const KEPT: [&str; 2] = ["PATH", "LD_LIBRARY_PATH"];
+
 /// The account that runs the server and owns its files.
 #[derive(Debug)]
 pub(super) struct Account {
@@ -31,6 +34,8 @@ pub(super) struct Account {
     gid: u32,
     /// Whether we are root and change to this account; else we are this account.
     switch: bool,
+    /// Whether the system knows it. `initdb` insists.
+    has_name: bool,
 }
 
 pub(super) fn is_root() -> bool {
@@ -51,6 +56,7 @@ impl Account {
             uid: user.uid.as_raw(),
             gid: user.gid.as_raw(),
             switch: true,
+            has_name: true,
         })
     }
 
@@ -59,10 +65,20 @@ impl Account {
         // A container may run under a number that has no name.
         let name = User::from_uid(uid).ok().flatten().map(|user| user.name);
         Self {
+            has_name: name.is_some(),
             name: name.unwrap_or_else(|| uid.to_string()),
             uid: uid.as_raw(),
             gid: getegid().as_raw(),
             switch: false,
+        }
+    }
+
+    /// Refuses an account without a name, for which `initdb` makes no cluster.
+    pub(super) fn require_name(&self) -> Result<(), ClusterError> {
+        if self.has_name {
+            Ok(())
+        } else {
+            Err(ClusterError::NamelessAccount { uid: self.uid })
         }
     }
 
@@ -94,11 +110,10 @@ impl Account {
     /// A command that runs as the account, with `dir` as its working folder, and gets `death_signal` if we die.
     pub(super) fn command(&self, program: &Path, dir: &Path, death_signal: Signal) -> Command {
         let mut command = Command::new(program);
+        clear_environment(&mut command);
         command
             .current_dir(dir)
             .stdin(Stdio::null())
-            // Messages are read by us, so they must not be translated.
-            .env("LC_ALL", "C")
             // A Ctrl-C at the terminal is for us: we stop the server once nothing needs it any more.
             .process_group(0);
         if self.switch {
@@ -150,6 +165,20 @@ impl Account {
         };
         metadata.mode() & bit != 0
     }
+}
+
+/// Leaves a program nothing of our environment but where programs and libraries are: our secrets are in it, which the
+/// server's account and its superusers could read, and variables that change what the programs do, such as `PGOPTIONS`.
+pub(super) fn clear_environment(command: &mut Command) {
+    let kept = KEPT.map(|name| (name, env::var_os(name)));
+    command.env_clear();
+    for (name, value) in kept {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    // Messages are read by us, so they must not be translated.
+    command.env("LC_ALL", "C").env("TZ", "UTC");
 }
 
 /// Has the kernel send `signal` to the child when the thread that spawns it ends, however it ends.

@@ -3,10 +3,15 @@
 use std::{
     env, fmt, fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
-use super::ClusterError;
+use nix::sys::signal::Signal;
+
+use super::{
+    ClusterError,
+    account::{Account, is_root},
+};
+use crate::trusted_file;
 
 /// The oldest major version whose SQL the service can rely on.
 pub(super) const OLDEST_MAJOR: u32 = 14;
@@ -40,11 +45,23 @@ impl Binaries {
     pub(super) fn find(
         explicit: Option<&Path>,
         made_by: Option<(PathBuf, u32)>,
+        account: &Account,
     ) -> Result<Self, ClusterError> {
-        let mut found: Vec<Self> = match explicit {
-            Some(path) => Self::at(path).into_iter().collect(),
-            None => places().iter().filter_map(|path| Self::at(path)).collect(),
-        };
+        let mut found = Vec::new();
+        match explicit {
+            Some(path) => found.extend(Self::at(path, account)?),
+            None => {
+                for path in places(account) {
+                    match Self::at(&path, account) {
+                        Ok(binaries) => found.extend(binaries),
+                        Err(error) => tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "a Postgres server is passed over"
+                        ),
+                    }
+                }
+            }
+        }
         found.sort_by_key(|binaries| binaries.version);
         match made_by {
             Some((pgdata, major)) => of_major(found, major, pgdata, explicit),
@@ -61,18 +78,33 @@ impl Binaries {
     }
 
     /// `path` is a folder, or `postgres` itself. `initdb` lies beside the real `postgres`, not beside a link to it.
-    fn at(path: &Path) -> Option<Self> {
+    ///
+    /// As root, programs that other accounts could exchange are refused. None is ever run as root, not even to learn its
+    /// version.
+    fn at(path: &Path, account: &Account) -> Result<Option<Self>, ClusterError> {
         let postgres = if path.is_dir() {
             path.join("postgres")
         } else {
             path.to_owned()
         };
-        let dir = postgres.canonicalize().ok()?.parent()?.to_owned();
+        let real = postgres.canonicalize().ok();
+        let Some(dir) = real.as_deref().and_then(Path::parent) else {
+            return Ok(None);
+        };
         if !dir.join("initdb").is_file() {
-            return None;
+            return Ok(None);
         }
-        let version = parse_version(&output_of(&dir.join("postgres"), "--version")?)?;
-        Some(Self { dir, version })
+        if is_root() {
+            for program in [&postgres, &dir.join("postgres"), &dir.join("initdb")] {
+                trusted_file::require_trusted_program(program)?;
+            }
+        }
+        let output = output_of(account, &dir.join("postgres"), "--version");
+        let version = output.as_deref().and_then(parse_version);
+        Ok(version.map(|version| Self {
+            dir: dir.to_owned(),
+            version,
+        }))
     }
 }
 
@@ -127,13 +159,14 @@ fn no_binaries(explicit: Option<&Path>) -> ClusterError {
 }
 
 /// Every folder that may hold a server. The same one twice does no harm.
-fn places() -> Vec<PathBuf> {
+fn places(account: &Account) -> Vec<PathBuf> {
     let mut places: Vec<_> = env::var_os("PATH")
         .iter()
         .flat_map(env::split_paths)
         .collect();
-    places
-        .extend(output_of(Path::new("pg_config"), "--bindir").map(|dir| PathBuf::from(dir.trim())));
+    places.extend(
+        output_of(account, Path::new("pg_config"), "--bindir").map(|dir| PathBuf::from(dir.trim())),
+    );
     for (parent, prefix) in VERSIONED {
         let entries = fs::read_dir(parent).into_iter().flatten().flatten();
         let versioned =
@@ -143,8 +176,9 @@ fn places() -> Vec<PathBuf> {
     places
 }
 
-fn output_of(program: &Path, argument: &str) -> Option<String> {
-    let output = Command::new(program).arg(argument).output().ok()?;
+fn output_of(account: &Account, program: &Path, argument: &str) -> Option<String> {
+    let mut command = account.command(program, Path::new("/"), Signal::SIGKILL);
+    let output = command.arg(argument).output().ok()?;
     output
         .status
         .success()

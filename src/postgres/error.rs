@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
+use crate::trusted_file::FileError;
+
 /// Why the cluster could not be started or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
@@ -42,6 +44,19 @@ pub enum ClusterError {
         /// The versions found instead.
         found: String,
     },
+
+    /// `initdb` asks the system for the name of the account that it runs as.
+    #[error(
+        "the account with the number {uid}, which rollcall runs as, has no name, and Postgres makes no database for such an account: add it to /etc/passwd (in a container: `echo 'rollcall:x:{uid}:0::/:/sbin/nologin' >> /etc/passwd` in its image), run rollcall as an account that has a name, or use a database of your own with --database-url"
+    )]
+    NamelessAccount {
+        /// The number of the account.
+        uid: u32,
+    },
+
+    /// Another account controls a file or folder of the cluster.
+    #[error(transparent)]
+    Untrusted(#[from] FileError),
 
     /// Postgres refuses to run as root, and there is no account to hand it to.
     #[error(

@@ -26,6 +26,7 @@ pub(super) fn create_cluster(
     binaries: &Binaries,
     durability: Durability,
 ) -> Result<(), ClusterError> {
+    layout.account.require_name()?;
     let (dir, pgdata) = (layout.init_dir(), layout.pgdata());
     tracing::info!(pgdata = %pgdata.display(), "creating a Postgres cluster");
     create_empty_dir(layout, &dir)?;

@@ -12,15 +12,16 @@
 
 use std::{
     fs::{self, DirBuilder, File, TryLockError},
-    io,
+    io::{self, Write},
     os::unix::{
         ffi::OsStrExt,
-        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+        fs::{DirBuilderExt, MetadataExt},
     },
     path::{Path, PathBuf},
 };
 
 use super::{ClusterError, PORT, account::Account};
+use crate::trusted_file::{self, FileError};
 
 /// The longest socket path that every supported system can connect to (macOS has the least).
 const SOCKET_PATH_MAX_BYTES: usize = 103;
@@ -41,8 +42,11 @@ pub(super) fn pgdata(data_dir: &Path) -> PathBuf {
 impl Layout {
     /// Makes the folders that are missing, except for the cluster itself.
     pub(super) fn prepare(data_dir: &Path, account: Account) -> Result<Self, ClusterError> {
+        // Before it is touched, for one that is there; and again, for the folders above one that was made.
+        require_trusted(data_dir)?;
         create_data_dir(data_dir, &account)
             .map_err(ClusterError::io("create the data directory", data_dir))?;
+        require_trusted(data_dir)?;
         let data_dir = data_dir
             .canonicalize()
             .map_err(ClusterError::io("find", data_dir))?;
@@ -96,6 +100,14 @@ impl Layout {
     pub(super) fn lock_for_start(&self) -> Result<File, ClusterError> {
         let path = self.data_dir.join("lock");
         let file = self.open_lock(&path)?;
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => tracing::warn!(
+                data_dir = %self.data_dir.display(),
+                "another process is starting or stopping the Postgres server of this data directory: waiting for it"
+            ),
+            Err(TryLockError::Error(error)) => return Err(ClusterError::io("lock", path)(error)),
+        }
         file.lock().map_err(ClusterError::io("lock", path))?;
         Ok(file)
     }
@@ -105,9 +117,19 @@ impl Layout {
         let path = self.owner_path();
         // Another process may still hold the file for a server that has crashed: a new file is free in any case.
         remove_if_there(&path)?;
-        let file = self.open_lock(&path)?;
-        file.lock().map_err(ClusterError::io("lock", path))?;
+        let mut file = self.open_lock(&path)?;
+        file.lock().map_err(ClusterError::io("lock", &path))?;
+        writeln!(file, "{}", std::process::id()).map_err(ClusterError::io("write", path))?;
         Ok(file)
+    }
+
+    /// The process that started the last server, as it has noted.
+    pub(super) fn owner(&self) -> Option<u32> {
+        fs::read_to_string(self.owner_path())
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
     }
 
     /// Whether the process that started the last server still lives and wants it.
@@ -121,12 +143,10 @@ impl Layout {
     }
 
     fn open_lock(&self, path: &Path) -> Result<File, ClusterError> {
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(path);
-        file.map_err(|error| self.refused("open", path, error))
+        trusted_file::append(path).map_err(|error| match error {
+            FileError::Io { source, .. } => self.refused("open", path, source),
+            other => other.into(),
+        })
     }
 
     /// What the system may refuse in a data directory that another account made.
@@ -170,6 +190,13 @@ impl Layout {
             })
         }
     }
+}
+
+fn require_trusted(data_dir: &Path) -> Result<(), ClusterError> {
+    if data_dir.is_dir() {
+        trusted_file::require_trusted_folder(data_dir)?;
+    }
+    Ok(())
 }
 
 /// Removes a file that may be missing.

@@ -155,7 +155,9 @@ fn has_argument(cmdline: &Path, wanted: &Path) -> bool {
 /// Whether `pid` is a server process whose data directory is `pgdata`, as far as its command line tells.
 #[cfg(not(target_os = "linux"))]
 fn is_postmaster_of(pid: i32, pgdata: &Path) -> bool {
-    let output = std::process::Command::new("ps")
+    let mut ps = std::process::Command::new("ps");
+    super::account::clear_environment(&mut ps);
+    let output = ps
         .args(["-ww", "-o", "command=", "-p", &pid.to_string()])
         .output();
     output.is_ok_and(|output| {

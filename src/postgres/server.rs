@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File},
     io::{Read, Seek, SeekFrom},
-    os::unix::fs::OpenOptionsExt,
     path::Path,
     process::{Child, Command, ExitStatus},
     thread,
@@ -22,6 +21,7 @@ use super::{
     postmaster::{self, POLL, RECOVERY_LIMIT, Status},
     settings::settings,
 };
+use crate::trusted_file;
 
 /// How long the server may take until it says that it is starting, or ready.
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -71,7 +71,7 @@ impl Server {
         durability: Durability,
     ) -> Result<Self, ClusterError> {
         remove_leftovers(layout)?;
-        let mut log = open_log(&layout.log())?;
+        let mut log = trusted_file::append(&layout.log())?;
         let log_start = log
             .seek(SeekFrom::End(0))
             .map_err(ClusterError::io("read", layout.log()))?;
@@ -202,15 +202,6 @@ fn remove_leftovers(layout: &Layout) -> Result<(), ClusterError> {
         remove_if_there(&pid_path)?;
     }
     Ok(())
-}
-
-fn open_log(path: &Path) -> Result<File, ClusterError> {
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path);
-    log.map_err(ClusterError::io("open the server's log", path))
 }
 
 /// The last lines that were written after `start`. Never fails, since it only explains another failure.

@@ -426,3 +426,24 @@ fn a_file_that_cannot_be_written_whole_is_not_written_at_all() {
     assert!(no_file.failed().contains("is no file"), "{no_file:?}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn a_file_that_is_there_is_not_replaced_unless_that_is_said() {
+    let (url, folder) = (databases::url(&databases::migrated()), Folder::new());
+    Program::on(&url).stop();
+    let (file, note) = (folder.write("kept", "kept"), folder.write("note", "kept"));
+    let export = on(&url, &["export", &file]);
+    let checkpoint = on(&url, &["checkpoint", "--to", &note]);
+    for (refused, file) in [(&export, &file), (&checkpoint, &note)] {
+        assert_eq!(refused.status, Some(1), "{refused:?}");
+        assert!(refused.err.contains("--force"), "{refused:?}");
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "kept");
+    }
+    // Nothing else was left there.
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    succeeded(on(&url, &["export", "--force", &file]));
+    succeeded(on(&url, &["checkpoint", "--force", "--to", &note]));
+    succeeded(run(&["verify", "--export", &file]));
+    // The same again is no loss.
+    succeeded(on(&url, &["checkpoint", "--to", &note]));
+}

@@ -71,8 +71,10 @@ fn the_console_tells_what_happened_and_how_somebody_was() {
         &["grace", "--from", "2020-01-01T00:00:00Z"],
     ));
     assert_eq!(all, told);
-    let nobody = history(&folder, &["grace", "--actor", "grace"]);
-    assert_eq!(nobody.status, Some(2), "{nobody:?}");
+    let by_name = succeeded(history(&folder, &["grace", "--actor", "grace"]));
+    assert_eq!(by_name, own);
+    let nobody = history(&folder, &["grace", "--actor", "nobody"]);
+    assert!(nobody.failed().contains("there is no user"), "{nobody:?}");
 
     let early = history(&folder, &["grace", "--at", "2020-01-01T00:00:00Z"]);
     assert!(early.failed().contains("had not come to be"), "{early:?}");

@@ -1,6 +1,9 @@
 //! `rollcall serve` on a database of its own.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+};
 
 use nix::sys::signal::Signal;
 
@@ -59,6 +62,9 @@ fn a_second_program_on_the_same_data_joins_leaves_and_inherits() {
     let server = folder.postgres();
 
     let mut second = Program::in_folder(&folder);
+    let says = "another process already runs the Postgres server of this data directory";
+    assert!(second.err().contains(says), "{}", second.err());
+    assert!(!first.err().contains(says), "{}", first.err());
     let at_second = owner.elsewhere(second.address());
     assert_eq!(at_second.create("grace").unwrap().status, 201);
     assert_eq!(owner.usernames(), ["alice", "grace"]);
@@ -79,4 +85,30 @@ fn a_second_program_on_the_same_data_joins_leaves_and_inherits() {
     assert_eq!(at_third.usernames(), ["alice", "grace", "joan"]);
     third.stop();
     assert_eq!(folder.postgres(), None);
+}
+
+#[test]
+fn an_account_without_a_name_is_told_the_way_out() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let folder = Folder::new();
+    let uid = 54_321;
+    std::os::unix::fs::chown(folder.path(), Some(uid), Some(uid)).unwrap();
+    // Where the program is, the account may have no access.
+    let program = folder.join("rollcall");
+    fs::copy(env!("CARGO_BIN_EXE_rollcall"), &program).unwrap();
+    let mut migrate = std::process::Command::new(&program);
+    migrate
+        .args(["migrate", "--data-dir", &folder.join("data")])
+        .current_dir("/")
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .uid(uid)
+        .gid(uid);
+    let refused = crate::program::said(&mut migrate);
+    let sentence = refused.failed();
+    for words in ["54321", "/etc/passwd", "--database-url"] {
+        assert!(sentence.contains(words), "{sentence}");
+    }
 }

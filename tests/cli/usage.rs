@@ -207,3 +207,32 @@ fn a_server_that_is_not_installed_is_told_in_a_sentence() {
         "{sentence}"
     );
 }
+
+#[test]
+fn where_to_listen_is_understood_as_people_write_it_or_refused_with_an_example() {
+    for (given, understood) in [
+        ("localhost:9090", "127.0.0.1:9090"),
+        (":9090", "0.0.0.0:9090"),
+        ("9090", "127.0.0.1:9090"),
+        ("[::]:9090", "[::]:9090"),
+    ] {
+        let line = format!("listen = \"{understood}\"");
+        let by_flag = run(&["config", "--listen", given]);
+        assert!(by_flag.out.contains(&line), "{given}: {by_flag:?}");
+        let by_variable = said(command(&["config"]).env("ROLLCALL_LISTEN", given));
+        assert!(by_variable.out.contains(&line), "{given}: {by_variable:?}");
+    }
+    for given in [
+        "::1:9090",
+        "localhost",
+        "http://localhost:9090",
+        "example.com:80",
+    ] {
+        let by_flag = run(&["config", "--listen", given]);
+        let by_variable = said(command(&["config"]).env("ROLLCALL_LISTEN", given));
+        for refused in [by_flag, by_variable] {
+            assert_eq!(refused.status, Some(2), "{refused:?}");
+            assert!(refused.err.contains("[::1]:8080"), "{refused:?}");
+        }
+    }
+}

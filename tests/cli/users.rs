@@ -182,3 +182,16 @@ fn the_console_keeps_the_rules() {
     let with_password = ["users", "set-password", "alice", "--password", OTHER];
     assert_eq!(run(&with_password).status, Some(2));
 }
+
+#[test]
+fn what_an_editor_adds_to_a_password_is_no_part_of_it() {
+    let folder = Folder::new();
+    let input = format!("\u{feff}{PASSWORD}\r\n");
+    let email = ["--email", "alice@example.com", "--username", "alice"];
+    let arguments = [&["create-admin"][..], &email].concat();
+    succeeded(users(&folder, &arguments, &input));
+    let mut program = Program::in_folder(&folder);
+    let alice = Api::at(program.address()).signed_in("alice");
+    assert_eq!(alice.usernames(), ["alice"]);
+    program.stop();
+}

@@ -108,7 +108,7 @@ async fn a_commit_that_only_takes_its_time_is_waited_for() {
 }
 
 /// The service with a network between it and its database.
-async fn behind_a_network() -> (TestApp, Proxy) {
+pub async fn behind_a_network() -> (TestApp, Proxy) {
     let near = TestApp::start().await;
     let proxy = Proxy::to(&near.database).await;
     let options = proxy.options(&near.database);

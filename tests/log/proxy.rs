@@ -1,6 +1,9 @@
 //! A bad network between the service and Postgres.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio::{
@@ -27,31 +30,62 @@ pub enum Network {
 /// Carries what a service and Postgres have to say to each other.
 pub struct Proxy {
     state: Arc<watch::Sender<Network>>,
+    /// How often connections were forgotten, and cut.
+    forgotten: Arc<watch::Sender<u64>>,
+    cut: Arc<watch::Sender<u64>>,
+    socket: Arc<Mutex<PathBuf>>,
     port: u16,
 }
 
 impl Proxy {
     /// A good network to the server that these options lead to.
     pub async fn to(server: &PgConnectOptions) -> Self {
-        let folder: PathBuf = server.get_socket().unwrap().clone();
-        let socket = folder.join(format!(".s.PGSQL.{}", server.get_port()));
+        let socket = Arc::new(Mutex::new(socket_of(server)));
+        let forgotten = Arc::new(watch::Sender::new(0));
+        let cut = Arc::new(watch::Sender::new(0));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(watch::Sender::new(Network::Good));
-        let network = Arc::clone(&state);
+        let (network, target) = (Arc::clone(&state), Arc::clone(&socket));
+        let (forgetting, cutting) = (Arc::clone(&forgotten), Arc::clone(&cut));
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
                 if *network.borrow() != Network::Down {
-                    tokio::spawn(carry(client, socket.clone(), Arc::clone(&network)));
+                    let server = target.lock().unwrap().clone();
+                    let carrying = carry(client, server, Arc::clone(&network));
+                    let carrying = until_forgotten(forgetting.subscribe(), carrying);
+                    tokio::spawn(until_cut(cutting.subscribe(), carrying));
                 }
             }
         });
-        Self { state, port }
+        Self {
+            state,
+            forgotten,
+            cut,
+            socket,
+            port,
+        }
     }
 
     pub fn becomes(&self, network: Network) {
         self.state.send_replace(network);
+    }
+
+    /// Carries nothing more for the connections that there are, and does not close them, as firewalls do.
+    pub fn forgets_connections(&self) {
+        self.forgotten.send_modify(|times| *times += 1);
+    }
+
+    /// New connections lead to another server.
+    pub fn leads_to_from_now_on(&self, server: &PgConnectOptions) {
+        *self.socket.lock().unwrap() = socket_of(server);
+    }
+
+    /// The same, and the connections that there are end.
+    pub fn leads_to(&self, server: &PgConnectOptions) {
+        self.leads_to_from_now_on(server);
+        self.cut.send_modify(|times| *times += 1);
     }
 
     /// The way to the same database, over this network.
@@ -62,6 +96,27 @@ impl Proxy {
             .username(server.get_username())
             .database(server.get_database().unwrap())
             .ssl_mode(PgSslMode::Disable)
+    }
+}
+
+fn socket_of(server: &PgConnectOptions) -> PathBuf {
+    let folder = server.get_socket().unwrap();
+    folder.join(format!(".s.PGSQL.{}", server.get_port()))
+}
+
+async fn until_cut(mut cut: watch::Receiver<u64>, carrying: impl Future<Output = ()>) {
+    tokio::select! {
+        () = carrying => {}
+        _ = cut.changed() => {}
+    }
+}
+
+/// A forgotten connection stays open and silent.
+async fn until_forgotten(mut forgotten: watch::Receiver<u64>, carrying: impl Future<Output = ()>) {
+    let mut carrying = std::pin::pin!(carrying);
+    tokio::select! {
+        () = &mut carrying => {}
+        _ = forgotten.changed() => std::future::pending().await,
     }
 }
 

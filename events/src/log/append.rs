@@ -10,7 +10,7 @@ mod import;
 use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
+use sqlx::{Connection, Executor, PgConnection, PgPool};
 use tokio::{sync::mpsc, time::Instant};
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ use crate::{
     Claim, Recorded,
     clock::Clock,
     database_error::{is_content, is_unavailable},
-    vault,
+    session, vault,
 };
 
 pub use import::{ImportError, Importing, import, left_behind};
@@ -34,6 +34,8 @@ const MAX_BATCH: usize = 512;
 const MAX_QUEUE: usize = 4096;
 /// How long the outcome of a broken commit is looked for before the commands are told that it is unknown.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection that was idle for longer is checked before it is used.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// Each a little longer than the server's own time-outs of a lock and of a statement: an answer that has not come by
 /// then was swallowed by the network, and nobody would ever say so.
 const LOCK_PATIENCE: Duration = Duration::from_secs(12);
@@ -70,6 +72,7 @@ impl Appender {
         let writer = Writer {
             pool: pool.clone(),
             conn: None,
+            idle_since: Instant::now(),
             inline: Box::new(inline),
             clock,
             unfit: None,
@@ -88,6 +91,8 @@ impl Appender {
 struct Writer {
     pool: PgPool,
     conn: Option<PgConnection>,
+    /// Since when the connection has not been used.
+    idle_since: Instant,
     inline: Box<dyn Inline>,
     clock: Arc<dyn Clock>,
     /// Why the last batch was refused, which is logged once.
@@ -155,7 +160,7 @@ impl Writer {
             in_time(STATEMENT_PATIENCE, conn.execute("ROLLBACK"))
                 .await
                 .map_err(Failure::Before)?;
-            self.conn = Some(conn);
+            self.keep(conn);
             return Ok(decisions.outcomes);
         }
         in_time(STATEMENT_PATIENCE, self.write(&mut conn, &decisions))
@@ -163,7 +168,7 @@ impl Writer {
             .map_err(Failure::Before)?;
         let commit = format!("NOTIFY {CHANNEL}, '{}'; COMMIT", decisions.head.position);
         match in_time(STATEMENT_PATIENCE, conn.execute(commit.as_str())).await {
-            Ok(_) => self.conn = Some(conn),
+            Ok(_) => self.keep(conn),
             Err(error) => self.find_out(&decisions, error).await?,
         }
         Ok(decisions.outcomes)
@@ -173,7 +178,7 @@ impl Writer {
     /// batch is replaced: nothing had been asked of it yet.
     async fn lock(&mut self) -> sqlx::Result<(PgConnection, Observed)> {
         if let Some(mut conn) = self.conn.take() {
-            match in_time(LOCK_PATIENCE, begin_and_lock(&mut conn)).await {
+            match self.begin(&mut conn).await {
                 Ok(head) => return Ok((conn, head)),
                 Err(error) => tracing::info!(
                     error = &error as &dyn std::error::Error,
@@ -182,7 +187,7 @@ impl Writer {
             }
         }
         in_time(LOCK_PATIENCE, async {
-            let mut conn = self.pool.connect_options().connect().await?;
+            let mut conn = session::connect(&self.pool.connect_options()).await?;
             let head = begin_and_lock(&mut conn).await?;
             Ok((conn, head))
         })
@@ -202,6 +207,19 @@ impl Writer {
         }
         self.unfit = unfit;
         unfit
+    }
+
+    /// A connection that was idle may have died without a word: that is found out before the lock is waited for.
+    async fn begin(&self, conn: &mut PgConnection) -> sqlx::Result<Observed> {
+        if self.idle_since.elapsed() > TRUSTED_IDLE {
+            session::check(conn).await?;
+        }
+        in_time(LOCK_PATIENCE, begin_and_lock(conn)).await
+    }
+
+    fn keep(&mut self, conn: PgConnection) {
+        self.conn = Some(conn);
+        self.idle_since = Instant::now();
     }
 
     async fn facts(&self, conn: &mut PgConnection, batch: &Batch) -> sqlx::Result<Facts> {
@@ -299,7 +317,7 @@ impl Writer {
     }
 
     async fn was_recorded(&mut self, command: Uuid) -> sqlx::Result<bool> {
-        let mut conn = self.pool.connect_options().connect().await?;
+        let mut conn = session::connect(&self.pool.connect_options()).await?;
         begin_and_lock(&mut conn).await?;
         let recorded =
             sqlx::query_scalar("SELECT EXISTS (SELECT FROM live.commands WHERE id = $1)")

@@ -125,7 +125,8 @@ pub(super) async fn begin_and_lock(conn: &mut PgConnection) -> sqlx::Result<Obse
     // committed while the lock was waited for.
     let rows = conn
         .fetch_all(
-            "BEGIN ISOLATION LEVEL READ COMMITTED;
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+         SET LOCAL bytea_output = hex;
          SET LOCAL lock_timeout = '10s';
          SET LOCAL statement_timeout = '30s';
          SET LOCAL idle_in_transaction_session_timeout = '5s';

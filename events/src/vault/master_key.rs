@@ -49,7 +49,9 @@ impl MasterKey {
     /// # Errors
     /// It is not the base64 of 32 bytes.
     pub fn parse(text: &str) -> Result<Self, InvalidMasterKey> {
-        let mut bytes = STANDARD.decode(text.trim()).map_err(|_| InvalidMasterKey)?;
+        // Some editors begin a file with a mark of byte order.
+        let text = text.trim_start_matches('\u{feff}').trim();
+        let mut bytes = STANDARD.decode(text).map_err(|_| InvalidMasterKey)?;
         let key = <[u8; 32]>::try_from(bytes.as_slice()).map(Self::new);
         bytes.zeroize();
         key.map_err(|_| InvalidMasterKey)

@@ -3,8 +3,11 @@
 use std::{sync::Arc, time::Instant};
 
 use futures_util::future::join_all;
-use rollcall_events::copy::{END, HEADER};
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use rollcall_events::{
+    copy::{END, HEADER},
+    session,
+};
+use sqlx::{Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
@@ -81,7 +84,7 @@ async fn write(
     mut pieces: mpsc::Receiver<Vec<u8>>,
     progress: Arc<Progress>,
 ) -> sqlx::Result<u64> {
-    let mut conn = owner.connect().await?;
+    let mut conn = session::connect(&owner).await?;
     conn.execute(
         "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL maintenance_work_mem = '256MB'",
     )

@@ -1,7 +1,10 @@
 //! Rows that differ are mended: under the lock on the head, so that nothing happens to them meanwhile.
 
-use rollcall_events::log::{LogReader, legible, position_of};
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use rollcall_events::{
+    log::{LogReader, legible, position_of},
+    session,
+};
+use sqlx::{Connection, Executor, PgConnection, postgres::PgConnectOptions};
 
 use super::{
     VerifyError,
@@ -23,7 +26,7 @@ pub(super) async fn repair(
     differing: &[Differing],
     position: i64,
 ) -> Result<usize, VerifyError> {
-    let mut conn = owner.connect().await?;
+    let mut conn = session::connect(owner).await?;
     for rows in differing.chunks(AT_ONCE) {
         let mut tx = conn.begin().await?;
         tx.execute("SET LOCAL lock_timeout = '10s'; SELECT FROM log.head FOR UPDATE")

@@ -15,7 +15,7 @@ use rollcall_projections::users::{
 };
 
 use super::{Format, Output};
-use crate::{app::App, config::StoreArgs, http::UserView};
+use crate::{app::App, cli::output::stdout, config::StoreArgs, http::UserView};
 
 /// Which users to list.
 #[derive(ClapArgs)]
@@ -40,7 +40,7 @@ pub async fn list(app: &App, wish: &List) -> Result<(), Box<dyn Error>> {
         offset: 0,
     };
     let mut users = stream(&app.streams, &request);
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(stdout());
     if wish.output.format == Format::Text {
         let [username, email, status, roles] = ["USERNAME", "E-MAIL", "STATUS", "ROLES"];
         writeln!(out, "{username:<33}{email:<41}{status:<11}{roles}")?;

@@ -10,11 +10,13 @@ use rollcall_events::{user::UserCommand, vault::VaultWrite};
 use rollcall_projections::users::FoundUser;
 
 use super::{One, find::find, give};
-use crate::{app::App, auth::passwords::Hashed};
+use crate::{
+    app::App, auth::passwords::Hashed, cli::output::say, trusted_file::without_byte_order_mark,
+};
 
 /// Gives a user another password. Every session and token of theirs ends.
 pub async fn set_password(app: &App, one: &One) -> Result<(), Box<dyn Error>> {
-    let user = find(app, &one.user).await?;
+    let user = find(&app.pool, &one.user).await?;
     let id = user.row.id;
     let vault = app.log.vault();
     let credential = vault
@@ -34,7 +36,7 @@ pub async fn set_password(app: &App, one: &One) -> Result<(), Box<dyn Error>> {
         revision: revision + 1,
     }];
     give(app, id, command, secrets).await?;
-    eprintln!("The password is changed; every session and token of this user has ended.");
+    say("The password is changed; every session and token of this user has ended.");
     Ok(())
 }
 
@@ -56,6 +58,7 @@ fn ask() -> Result<String, Box<dyn Error>> {
     }
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
+    let line = without_byte_order_mark(line);
     let password = line.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
         return Err("there is no password on standard input".into());

@@ -1,9 +1,6 @@
 //! Users on the console.
 
-use std::{
-    error::Error,
-    io::{self, Write},
-};
+use std::{error::Error, io::Write};
 
 use rollcall_events::user::Role;
 use rollcall_projections::users::{FoundUser, find};
@@ -11,7 +8,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Format;
-use crate::{app::App, http::UserView};
+use crate::{
+    app::App,
+    cli::output::{print_json, stdout},
+    http::UserView,
+};
 
 /// Prints a user.
 pub async fn show(app: &App, user: Uuid, format: Format) -> Result<(), Box<dyn Error>> {
@@ -21,7 +22,7 @@ pub async fn show(app: &App, user: Uuid, format: Format) -> Result<(), Box<dyn E
 /// Prints a user as they are, or were.
 pub fn print(user: FoundUser, format: Format) -> Result<(), Box<dyn Error>> {
     match format {
-        Format::Json => print_json(&UserView::from(user)),
+        Format::Json => Ok(print_json(&UserView::from(user))?),
         Format::Text => print_text(&user),
     }
 }
@@ -36,9 +37,11 @@ pub async fn show_roles(app: &App, user: Uuid, format: Format) -> Result<(), Box
         .map(ToString::to_string)
         .collect();
     match format {
-        Format::Json => print_json(&json!({ "roles": roles, "organization_roles": there })),
+        Format::Json => Ok(print_json(
+            &json!({ "roles": roles, "organization_roles": there }),
+        )?),
         Format::Text => {
-            let mut out = io::stdout().lock();
+            let mut out = stdout();
             for role in roles {
                 writeln!(out, "{role}")?;
             }
@@ -55,13 +58,6 @@ async fn read(app: &App, user: Uuid) -> Result<FoundUser, Box<dyn Error>> {
     found.ok_or_else(|| "this user is gone".into())
 }
 
-fn print_json(value: &impl serde::Serialize) -> Result<(), Box<dyn Error>> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value)?;
-    writeln!(out)?;
-    Ok(())
-}
-
 fn print_text(FoundUser { row, last_seen_at }: &FoundUser) -> Result<(), Box<dyn Error>> {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "(erased)".to_owned());
     let roles: Vec<&str> = row.roles.iter().copied().map(Role::name).collect();
@@ -69,7 +65,7 @@ fn print_text(FoundUser { row, last_seen_at }: &FoundUser) -> Result<(), Box<dyn
         Some(at) => format!("deleted {}", at.to_rfc3339()),
         None => row.status.name().to_owned(),
     };
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     for (what, value) in [
         ("id", row.id.to_string()),
         ("username", text(&row.username)),

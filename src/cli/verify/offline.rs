@@ -21,7 +21,14 @@ use rollcall_projections::rebuild::{Progress, Stage};
 use serde_json::{Value, json};
 
 use super::Format;
-use crate::cli::{import::open, progress::shown};
+use crate::{
+    cli::{
+        import::open,
+        output::{print_json, stdout},
+        progress::shown,
+    },
+    trusted_file::without_byte_order_mark,
+};
 
 /// What is verified instead of a database.
 #[derive(ClapArgs)]
@@ -73,7 +80,7 @@ pub fn run(file: &Path, args: &Offline, format: Format) -> Result<(), Box<dyn Er
     let found = Found { verified, refused };
     match format {
         Format::Text => print_text(&found)?,
-        Format::Json => print_json(&found)?,
+        Format::Json => print_found(&found)?,
     }
     judge(&found, args)
 }
@@ -87,6 +94,7 @@ fn checkpoints(args: &Offline) -> Result<(Vec<Checkpoint>, Vec<String>), Box<dyn
     let key = public_key(key)?;
     for path in &args.checkpoints {
         let note = fs::read_to_string(path)
+            .map(without_byte_order_mark)
             .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
         match Checkpoint::open(&note, &key) {
             Ok(checkpoint) => checkpoints.push(checkpoint),
@@ -99,7 +107,7 @@ fn checkpoints(args: &Offline) -> Result<(Vec<Checkpoint>, Vec<String>), Box<dyn
 /// Of the text itself, or of a file that holds it.
 pub fn public_key(text: &str) -> Result<VerifierKey, Box<dyn Error>> {
     let text = if Path::new(text).is_file() {
-        fs::read_to_string(text)?
+        without_byte_order_mark(fs::read_to_string(text)?)
     } else {
         text.to_owned()
     };
@@ -122,7 +130,7 @@ fn judge(found: &Found, args: &Offline) -> Result<(), Box<dyn Error>> {
 
 fn print_text(found: &Found) -> io::Result<()> {
     let Found { verified, refused } = found;
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     for flaw in &verified.flaws {
         writeln!(out, "{flaw}")?;
     }
@@ -186,7 +194,7 @@ fn told(judged: &Judged, events: u64) -> String {
     }
 }
 
-fn print_json(found: &Found) -> Result<(), Box<dyn Error>> {
+fn print_found(found: &Found) -> io::Result<()> {
     let Found { verified, refused } = found;
     let found = json!({
         "header": verified.header,
@@ -198,10 +206,7 @@ fn print_json(found: &Found) -> Result<(), Box<dyn Error>> {
         "refused": refused,
         "vouched": verified.vouched(),
     });
-    let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &found)?;
-    writeln!(out)?;
-    Ok(())
+    print_json(&found)
 }
 
 fn flaw(flaw: &Flaw) -> Value {

@@ -15,7 +15,11 @@ use crate::{
         (status = 404, description = "There is nobody yet."),
     ))]
 pub async fn first_exists(State(app): State<AppState>) -> Result<Json<Notice>, Refusal> {
-    if find::any_live(&app.pool).await? {
+    if app
+        .health
+        .ask(&app.pool, |conn| Box::pin(find::any_live(conn)))
+        .await?
+    {
         Ok(Json(
             StatusCode::OK,
             Notice::new("The initial user has already been created!"),

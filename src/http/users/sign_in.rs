@@ -163,7 +163,11 @@ struct Proven {
 
 /// Verifies the password. Unknown people, and those without a password, cost the same work and get the same answer.
 async fn prove(app: &App, email: &EmailAddress, password: Arc<str>) -> Result<Proven, Failure> {
-    let user = find::by_email(&app.pool, email.as_str()).await?;
+    let asked = app.health.ask(&app.pool, |conn| {
+        let email = email.clone();
+        Box::pin(async move { find::by_email(conn, email.as_str()).await })
+    });
+    let user = asked.await?;
     // Asked for nobody too: an unknown address takes as many questions to the database as a known one.
     let id = user.as_ref().map_or(Uuid::nil(), |user| user.row.id);
     let credential = app.log.vault().credential(&app.pool, id).await?;
