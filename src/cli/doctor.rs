@@ -187,6 +187,7 @@ async fn readable_log(
     let vault = key.map(|key| {
         let pool = PgPoolOptions::new()
             .max_connections(1)
+            .after_connect(|conn, _| Box::pin(session::prepare(conn, Duration::ZERO)))
             .connect_lazy_with(service.clone());
         Vault::unregistered(pool, key)
     });

@@ -149,7 +149,7 @@ impl Writer {
             in_time(STATEMENT_PATIENCE, conn.execute("ROLLBACK"))
                 .await
                 .map_err(Failure::Before)?;
-            self.conn = Some(conn);
+            self.keep(conn);
             return Ok(batch.iter().map(|_| Outcome::Refused(unfit)).collect());
         }
         let facts = in_time(STATEMENT_PATIENCE, self.facts(&mut conn, batch))
