@@ -1,7 +1,8 @@
 //! How many requests a caller may send.
 //!
-//! There are two limits. That of the API holds for each caller and route: the pattern, whatever a path names, and all
-//! paths without a route together. That of proving who one is, by a password or by a provider, holds for all the ways of
+//! There are two limits. That of the API holds for each caller and route: the pattern, and all paths without a route
+//! together. Users who manage others have it for each user whom a path names, up to [`MANY_TARGETS`] times the limit for
+//! the route, because clients such as Terraform read their users one by one. That of proving who one is, by a password or by a provider, holds for all the ways of
 //! doing so together: what is counted on one way cannot be tried on another. A caller is a user, if the request has a
 //! good token, else the address that it came from. What users change about themselves has a limit of its own: see
 //! [`own_changes`].
@@ -26,8 +27,9 @@ use std::{
 };
 
 use axum::{
+    RequestExt,
     body::Body,
-    extract::{ConnectInfo, MatchedPath, Request, State},
+    extract::{ConnectInfo, MatchedPath, RawPathParams, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -49,7 +51,7 @@ use crate::{app::AppState, config::Config, network_prefix::NetworkPrefix};
 use limiter::{Limiter, MINUTE_S, Verdict};
 use own_changes::OwnChanges;
 use refusals::Refusals;
-use verified_tokens::{TokenDigest, VerifiedTokens, VerifiedUser};
+use verified_tokens::{TokenDigest, VerifiedTokens, VerifiedUser, username_digest};
 
 /// The ways of proving who one is. Whatever the method: a callback answers `HEAD` as well.
 const PROOFS: [&str; 5] = [
@@ -65,6 +67,8 @@ const BYPASS: &str = "x-coder-bypass-ratelimit";
 /// How clients of the API write `true`: as Go reads it.
 const TRUE: [&str; 6] = ["1", "t", "T", "true", "TRUE", "True"];
 
+/// So many times the limit of a route a user has for all the users that the route's paths name.
+const MANY_TARGETS: u32 = 16;
 /// So many refusals a minute a network gets at once, and later ones with a delay.
 const PROMPT_REFUSALS: u64 = 100;
 /// How often it is looked whether counts of refusals are due in the log.
@@ -75,6 +79,8 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct RateLimits {
     users: Option<Limiter>,
+    /// By user and route, whatever user the path names.
+    users_in_all: Option<Limiter>,
     addresses: Option<Limiter>,
     proofs: Option<Limiter>,
     /// Look-ups of tokens that turned out not to be good.
@@ -104,6 +110,8 @@ pub struct Counted;
 struct Counting {
     address: Option<IpAddr>,
     route: Option<MatchedPath>,
+    /// The user whom the path names, as it is written but for case and percent-encoding.
+    target: Option<String>,
     is_proof: bool,
     wants_bypass: bool,
     now: DateTime<Utc>,
@@ -116,6 +124,10 @@ impl RateLimits {
         let of_api = || Limiter::new(config.api_rate_limit, MINUTE_S);
         Self {
             users: of_api(),
+            users_in_all: Limiter::new(
+                config.api_rate_limit.saturating_mul(MANY_TARGETS),
+                MINUTE_S,
+            ),
             addresses: of_api(),
             proofs: Limiter::new(config.login_rate_limit, MINUTE_S),
             lookups: of_api(),
@@ -131,9 +143,12 @@ impl RateLimits {
     }
 
     /// Counts a request. Returns the limit that it exceeds, else the one that leaves the least; `None` if none applies.
-    fn count(&self, user: Option<Uuid>, counting: &Counting) -> Option<Verdict> {
+    fn count(&self, user: Option<VerifiedUser>, counting: &Counting) -> Option<Verdict> {
         let of_address = (Who::Address(counting.address.map(address_prefix)), None);
-        let of_user = user.map(|user| (Who::User(user), Some(user)));
+        let of_user = user.map(|user| (Who::User(user.id), Some(user.id)));
+        let target = user
+            .and_then(|user| counting.other_user(user))
+            .unwrap_or("");
         let proofs = self.proofs.as_ref().filter(|_| counting.is_proof);
         let requests = if user.is_some() {
             &self.users
@@ -141,18 +156,24 @@ impl RateLimits {
             &self.addresses
         };
         let route = counting.route.as_ref().map_or("", MatchedPath::as_str);
+        let in_all = self.users_in_all.as_ref().filter(|_| !target.is_empty());
         let limits = [
             // By both: neither many addresses nor many sessions help to guess one user's password.
-            proofs.map(|limiter| (limiter, of_address, "")),
-            proofs.zip(of_user).map(|(limiter, who)| (limiter, who, "")),
+            proofs.map(|limiter| (limiter, of_address, "", "")),
+            proofs
+                .zip(of_user)
+                .map(|(limiter, who)| (limiter, who, "", "")),
+            in_all
+                .zip(of_user)
+                .map(|(limiter, who)| (limiter, who, route, "")),
             requests
                 .as_ref()
-                .map(|limiter| (limiter, of_user.unwrap_or(of_address), route)),
+                .map(|limiter| (limiter, of_user.unwrap_or(of_address), route, target)),
         ];
         let network = counting.network();
         let mut least: Option<Verdict> = None;
-        for (limiter, (who, user), route) in limits.into_iter().flatten() {
-            let key = (who, route);
+        for (limiter, (who, user), route, target) in limits.into_iter().flatten() {
+            let key = (who, route, target);
             let verdict = match user {
                 Some(user) => limiter.take(&key, &user, counting.now),
                 None => limiter.take(&key, &network, counting.now),
@@ -205,7 +226,11 @@ impl RateLimits {
 impl Counting {
     /// # Errors
     /// A trusted proxy sent something that is no address.
-    fn of(request: &Request<Body>, now: DateTime<Utc>) -> Result<Self, UnreadableForwardedFor> {
+    fn of(
+        request: &Request<Body>,
+        target: Option<String>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, UnreadableForwardedFor> {
         let extensions = request.extensions();
         if let Some(error) = extensions.get::<UnreadableForwardedFor>() {
             return Err(error.clone());
@@ -214,10 +239,20 @@ impl Counting {
         Ok(Self {
             address: context.and_then(|context| context.origin.ip),
             route: extensions.get::<MatchedPath>().cloned(),
+            target,
             is_proof: is_proof(request),
             wants_bypass: wants_bypass(request.headers()),
             now,
         })
+    }
+
+    /// The user whom the path names, if it is not the caller.
+    fn other_user(&self, caller: VerifiedUser) -> Option<&str> {
+        let target = self.target.as_deref()?;
+        let is_caller = target == "me"
+            || Uuid::parse_str(target).is_ok_and(|id| id == caller.id)
+            || username_digest(target) == caller.username;
+        (!is_caller).then_some(target)
     }
 
     fn network(&self) -> Option<NetworkPrefix> {
@@ -237,7 +272,8 @@ pub async fn limit(
     }
     let now = app.clock.now();
     let limits = &app.rate_limits;
-    let counting = match Counting::of(&request, now) {
+    let target = target(&mut request).await;
+    let counting = match Counting::of(&request, target, now) {
         Ok(counting) => counting,
         Err(error) => return limits.unreadable(&error, &request, now),
     };
@@ -271,7 +307,7 @@ pub async fn limit(
     let verdict = match before {
         // A token that is no longer good makes nobody a caller of their own.
         Before::Counted(verdict) if remembered.is_none() || !is_refused => verdict,
-        _ => limits.count(user.map(|user| user.id), &counting),
+        _ => limits.count(user, &counting),
     };
     if let Some(verdict) = verdict.filter(|verdict| !verdict.is_within) {
         return refuse(verdict);
@@ -319,7 +355,7 @@ impl RateLimits {
                     lookups.map(|limiter| limiter.take(&network, &network, counting.now)),
                 )
             }
-            _ => Before::Counted(self.count(remembered.map(|user| user.id), counting)),
+            _ => Before::Counted(self.count(remembered, counting)),
         }
     }
 
@@ -374,9 +410,19 @@ fn wants_bypass(headers: &HeaderMap) -> bool {
     value.is_some_and(|value| TRUE.contains(&value))
 }
 
+/// What the path has for `{user}`, decoded and in lower case.
+async fn target(request: &mut Request<Body>) -> Option<String> {
+    let params = request.extract_parts::<RawPathParams>().await.ok()?;
+    let mut params = params.iter();
+    let (_, target) = params.find(|(name, _)| *name == "user")?;
+    Some(target.to_ascii_lowercase())
+}
+
 fn verified(session: &KnownSession) -> VerifiedUser {
+    let username = session.user.row.username.as_deref().unwrap_or_default();
     VerifiedUser {
         id: session.user.row.id,
+        username: username_digest(&username.to_ascii_lowercase()),
         may_bypass: may_bypass(session),
     }
 }

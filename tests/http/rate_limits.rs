@@ -144,10 +144,19 @@ async fn routes_do_not_share_and_all_paths_of_a_route_do() {
     let app = limited(2, 0).await;
     let owner = app.owner().await;
     forget_what_was(&app);
+    let ada = owner.get(ME).await.json["id"]
+        .as_str()
+        .unwrap()
+        .to_uppercase();
+    forget_what_was(&app);
     for (path, more) in [
         (ME, 2),
         ("/api/v2/users/ada", 0),
-        ("/api/v2/users/nobody", 0),
+        ("/api/v2/users/%41da", 0),
+        (&format!("/api/v2/users/{ada}"), 0),
+        ("/api/v2/users/bob", 2),
+        ("/api/v2/users/BOB", 0),
+        ("/api/v2/users/%62ob", 0),
         (USERS, 2),
         (BUILD_INFO, 2),
         ("/api/v2/nowhere", 2),
@@ -155,6 +164,17 @@ async fn routes_do_not_share_and_all_paths_of_a_route_do() {
     ] {
         let of_it = answered(9, async || owner.get(path).await).await;
         assert_eq!(of_it, more, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_reads_others_one_by_one_has_a_limit_for_all_of_them_too() {
+    let app = limited(2, 0).await;
+    let owner = app.owner().await;
+    forget_what_was(&app);
+    for nth in 0..40 {
+        let answer = owner.get(&format!("/api/v2/users/nobody-{nth}")).await;
+        assert_eq!(answer.status, if nth < 32 { 404 } else { 429 }, "{nth}");
     }
 }
 

@@ -3,7 +3,10 @@
 //! This decides only for whom a request is counted. Whether a token is good is asked again for each request that is
 //! within the limits; when it no longer is, it is forgotten here.
 
-use std::time::Duration;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
 
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
@@ -23,8 +26,17 @@ pub type TokenDigest = [u8; 32];
 pub struct VerifiedUser {
     /// Their id.
     pub id: Uuid,
+    /// The digest of their username in lower case.
+    pub username: u64,
     /// Whether they may ask for no limits.
     pub may_bypass: bool,
+}
+
+/// A username in lower case as it is remembered: names of one digest would share a count, which harms nobody.
+pub fn username_digest(username: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    username.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The tokens that were verified lately.

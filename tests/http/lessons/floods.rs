@@ -130,7 +130,6 @@ async fn every_spelling_of_a_user_is_one_budget() {
         id.to_string(),
         id.to_string().to_uppercase(),
         "/bob/".to_owned(),
-        "nobody".to_owned(),
     ];
     let mut answered = 0;
     for nth in 0..100 {
