@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rollcall_events::{
-    Metadata,
+    Authority, Metadata,
     clock::Clock,
     ids::Ids,
     log::{Appender, LogError, LogReader, Unfit, Upcasters, observe},
@@ -75,6 +75,8 @@ pub struct App {
     pub passwords: Passwords,
     /// Whose proof it is that a form comes from our own page.
     pub csrf_key: [u8; 32],
+    /// Enciphers the positions in the identifiers of history entries.
+    pub history_key: [u8; 32],
     /// How many requests everybody has sent.
     pub rate_limits: RateLimits,
     /// Cancelled when the service has been asked to stop: `/readyz` says so.
@@ -136,6 +138,7 @@ impl App {
         // A list is read for as long as its reader takes.
         let streams = pool::open(database, STREAM_CONNECTIONS, Duration::ZERO, &health);
         let csrf_key = master_key.derive("csrf");
+        let history_key = master_key.derive("history entries");
         let tickets = TicketOffice::new(master_key.derive("tickets"));
         let vault = Vault::open(pool.clone(), master_key, clock.as_ref()).await?;
         vault.bind_old_credentials(clock.now()).await?;
@@ -183,6 +186,7 @@ impl App {
             log,
             organizations,
             csrf_key,
+            history_key,
             default_organization,
         }))
     }
@@ -257,7 +261,12 @@ async fn default_organization(
     });
     let id = Ids.uuid();
     match bus
-        .execute(id, command, Metadata::system(Ids.uuid()), Vec::new())
+        .execute(
+            id,
+            command,
+            Authority::system(Metadata::system(Ids.uuid())),
+            Vec::new(),
+        )
         .await
     {
         Ok(_) => Ok(id),

@@ -18,7 +18,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use rollcall_events::{
-    Metadata,
+    Authority, Metadata,
     attempt::{AttemptCommand, AttemptsOfDay, Day, RefusedAttempt, TestEntry},
     clock::Clock,
     ids::Ids,
@@ -97,10 +97,10 @@ impl Attempts {
     pub async fn make_up(
         &self,
         entry: TestEntry,
-        metadata: Metadata,
+        authority: Authority,
     ) -> Result<Done, CommandError<std::convert::Infallible>> {
         self.0
-            .execute(AttemptCommand::RecordTestEntry(entry), metadata)
+            .execute(AttemptCommand::RecordTestEntry(entry), authority)
             .await
     }
 
@@ -150,7 +150,8 @@ impl Recorder {
 
     async fn record(&self, command: AttemptCommand, metadata: Metadata) {
         let (request, times) = (metadata.correlation_id, times(&command));
-        if let Err(error) = self.execute(command, metadata).await {
+        let authority = Authority::on_record(metadata);
+        if let Err(error) = self.execute(command, authority).await {
             tracing::warn!(
                 %request,
                 times,
@@ -163,10 +164,12 @@ impl Recorder {
     async fn execute(
         &self,
         command: AttemptCommand,
-        metadata: Metadata,
+        authority: Authority,
     ) -> Result<Done, CommandError<std::convert::Infallible>> {
         let today = Day::of(self.clock.now()).stream();
-        self.bus.execute(today, command, metadata, Vec::new()).await
+        self.bus
+            .execute(today, command, authority, Vec::new())
+            .await
     }
 }
 

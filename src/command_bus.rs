@@ -8,12 +8,13 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use moka::sync::Cache;
 use rollcall_events::{
-    Claim, EventSourced, Metadata, Recorded,
+    Authority, Claim, EventSourced, Metadata, Recorded,
     ids::Ids,
     log::{
         Appender, Loaded, LogError, LogReader, Outcome, State, Store, Submission, Unfit, Verdict,
         legible,
     },
+    permissions::NotAllowed,
     vault::{KeyRing, VaultError, VaultWrite},
 };
 use sqlx::PgPool;
@@ -63,6 +64,9 @@ pub enum CommandError<E: std::error::Error + 'static> {
     /// Somebody else has what it claims.
     #[error("another stream holds what it claims")]
     Taken(Claim),
+    /// At its position in the log its actor may not give it.
+    #[error(transparent)]
+    Denied(NotAllowed),
     /// Others changed the same stream again and again.
     #[error("others were changing it at the same moment")]
     Contended,
@@ -108,7 +112,7 @@ impl<A: EventSourced> CommandBus<A> {
         }
     }
 
-    /// Executes `command` on `stream`. `secrets` goes into the vault if, and only if, something happens.
+    /// Executes `command` on `stream`, if its authority suffices when it is decided. `secrets` goes into the vault if, and only if, something happens.
     ///
     /// # Errors
     /// See [`CommandError`].
@@ -116,7 +120,7 @@ impl<A: EventSourced> CommandBus<A> {
         &self,
         stream: Uuid,
         command: A::Command,
-        metadata: Metadata,
+        authority: Authority,
         secrets: Vec<VaultWrite>,
     ) -> Result<Done, CommandError<A::Error>> {
         let command = Arc::new(command);
@@ -127,7 +131,7 @@ impl<A: EventSourced> CommandBus<A> {
                 .submit(
                     stream,
                     Arc::clone(&command),
-                    metadata.clone(),
+                    authority.clone(),
                     secrets.clone(),
                     basis,
                 )
@@ -140,8 +144,9 @@ impl<A: EventSourced> CommandBus<A> {
                 .await;
                 continue;
             }
+            let command_id = authority.metadata().command_id;
             return self
-                .answer(stream, version, outcome, refusal, metadata.command_id)
+                .answer(stream, version, outcome, refusal, command_id)
                 .await;
         }
         Err(CommandError::Contended)
@@ -194,14 +199,19 @@ impl<A: EventSourced> CommandBus<A> {
         &self,
         stream: Uuid,
         command: Arc<A::Command>,
-        metadata: Metadata,
+        authority: Authority,
         mut secrets: Vec<VaultWrite>,
         basis: Basis<A>,
     ) -> Result<(Outcome, Option<A::Error>), CommandError<A::Error>> {
         let Basis { loaded, damage } = basis;
         self.reader.vault().bind(&mut secrets);
         let keys = self
-            .keys(stream, &metadata, loaded.version == 0, &mut secrets)
+            .keys(
+                stream,
+                authority.metadata(),
+                loaded.version == 0,
+                &mut secrets,
+            )
             .await?;
         let damaged_key = || LogError::Vault(VaultError::Altered(stream));
         let damage = damage.or_else(|| keys.is_damaged(stream).then(damaged_key));
@@ -217,7 +227,7 @@ impl<A: EventSourced> CommandBus<A> {
                 stream,
                 claims: loaded.state.claims(&command),
                 command,
-                metadata,
+                authority,
                 secrets,
                 keys,
                 loaded,
@@ -280,6 +290,7 @@ impl<A: EventSourced> CommandBus<A> {
                 Ok(Done { events, position })
             }
             (Outcome::Taken(claim), _) => Err(CommandError::Taken(claim)),
+            (Outcome::Denied(reason), _) => Err(CommandError::Denied(reason)),
             (Outcome::Stale, _) => Err(CommandError::Contended),
             (Outcome::Refused(unfit), _) => Err(CommandError::Unfit(unfit)),
             (Outcome::Unavailable(error), _) => Err(CommandError::Unavailable(error)),
@@ -309,7 +320,7 @@ struct Pending<A: EventSourced> {
     stream: Uuid,
     command: Arc<A::Command>,
     claims: Vec<Claim>,
-    metadata: Metadata,
+    authority: Authority,
     secrets: Vec<VaultWrite>,
     keys: KeyRing,
     loaded: Loaded<A>,
@@ -349,8 +360,8 @@ impl<A: EventSourced> Submission for Pending<A> {
         self.stream
     }
 
-    fn metadata(&self) -> &Metadata {
-        &self.metadata
+    fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     fn claims(&self) -> &[Claim] {

@@ -155,6 +155,8 @@ pub struct Config {
     pub oidc_allow_dotless_domains: bool,
     /// Whether e-mail addresses count that the provider has not verified. Whoever can choose one there can be anybody here.
     pub oidc_ignore_email_verified: bool,
+    /// Whether API tokens end, too, when the OpenID Connect provider refuses their user.
+    pub oidc_end_tokens: bool,
     /// Whether only the ID token is read, and the userinfo endpoint not asked.
     pub oidc_ignore_userinfo: bool,
     /// The claim with the username.
@@ -266,6 +268,7 @@ impl Default for Config {
             oidc_email_domains: Vec::new(),
             oidc_allow_dotless_domains: false,
             oidc_ignore_email_verified: false,
+            oidc_end_tokens: false,
             oidc_ignore_userinfo: false,
             oidc_username_field: "preferred_username".to_owned(),
             oidc_email_field: "email".to_owned(),
@@ -396,6 +399,7 @@ impl Config {
             oidc_email_domains,
             oidc_allow_dotless_domains,
             oidc_ignore_email_verified,
+            oidc_end_tokens,
             oidc_ignore_userinfo,
             oidc_username_field,
             oidc_email_field,
@@ -477,6 +481,7 @@ impl Config {
                 .unwrap_or(default.oidc_allow_dotless_domains),
             oidc_ignore_email_verified: oidc_ignore_email_verified
                 .unwrap_or(default.oidc_ignore_email_verified),
+            oidc_end_tokens: oidc_end_tokens.unwrap_or(default.oidc_end_tokens),
             oidc_ignore_userinfo: oidc_ignore_userinfo.unwrap_or(default.oidc_ignore_userinfo),
             oidc_username_field: oidc_username_field.unwrap_or(default.oidc_username_field),
             oidc_email_field: oidc_email_field.unwrap_or(default.oidc_email_field),

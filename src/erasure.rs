@@ -1,7 +1,7 @@
 //! Forgetting a person, for whoever asks: the API and the console.
 
 use rollcall_events::{
-    Metadata,
+    Authority,
     user::{UserCommand, UserError},
     vault::VaultWrite,
 };
@@ -20,7 +20,7 @@ use crate::{
 pub async fn erase(
     app: &App,
     subject: Uuid,
-    metadata: Metadata,
+    authority: Authority,
 ) -> Result<Done, CommandError<UserError>> {
     let secrets = vec![
         VaultWrite::NoKey { subject },
@@ -29,7 +29,7 @@ pub async fn erase(
     ];
     let done = app
         .users
-        .execute(subject, UserCommand::EraseUser, metadata, secrets)
+        .execute(subject, UserCommand::EraseUser, authority, secrets)
         .await?;
     app.log.vault().forget(subject);
     Ok(done)

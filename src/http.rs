@@ -22,6 +22,7 @@ pub mod openapi;
 mod organizations;
 mod pages;
 pub mod path;
+mod position;
 pub mod query;
 pub mod rate_limit;
 mod redirect;
@@ -77,6 +78,7 @@ fn router(app: AppState) -> Router {
         .merge(Router::from(signed_in()))
         .merge(pages::pages())
         .fallback(unknown_route)
+        .layer(middleware::from_fn(position::withhold))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),
             audit::refused_writes::note,

@@ -17,9 +17,11 @@ pub mod erasure;
 pub mod http;
 pub mod logging;
 pub mod network_prefix;
-pub mod permissions;
 pub mod pool;
 pub mod postgres;
 pub mod proofs;
+pub mod roles;
 pub mod trusted_file;
 pub mod upkeep;
+
+pub use rollcall_events::permissions;

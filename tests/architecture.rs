@@ -180,16 +180,24 @@ rules! {
 
     // A function of who asks and of what is asked: it can be read, and tested, as a table.
     permissions_know_no_http_no_database_and_no_clock {
-        inside: &["src/permissions"], except: &[],
+        inside: &["events/src/permissions"], except: &[],
         broken_on: |file| mentions(file, &[
             "http", "axum", "sqlx", "rollcall_projections", "async", "app", "Clock", "::now",
         ]),
         catches: &[
-            ("src/permissions.rs", 1, "use crate::http::caller::Caller;"),
-            ("src/permissions/table.rs", 1, "pub async fn may(pool: &Pool) {}"),
-            ("src/permissions/object.rs", 1, "use crate::{\n    app::App,\n};"),
+            ("events/src/permissions.rs", 1, "use crate::http::caller::Caller;"),
+            ("events/src/permissions/table.rs", 1, "pub async fn may(pool: &Pool) {}"),
+            ("events/src/permissions/object.rs", 1, "use crate::{\n    app::App,\n};"),
         ],
-        passes: &[("src/permissions/table.rs", "//! No HTTP and no axum here.\nuse super::Action;")],
+        passes: &[("events/src/permissions/table.rs", "//! No HTTP and no axum here.\nuse super::Action;")],
+    }
+
+    // Whatever else a user's request leads to says what its author must be allowed.
+    only_refused_attempts_are_recorded_without_asking_what_their_author_may_do {
+        inside: CRATES, except: &["src/attempts", "events/src/authority", "events/src/log/store"],
+        broken_on: |file| mentions(file, &["on_record"]),
+        catches: &[("src/http/users/delete.rs", 1, "let authority = Authority::on_record(metadata);")],
+        passes: &[("src/attempts.rs", "let authority = Authority::on_record(metadata);")],
     }
 
     every_source_file_opens_by_saying_what_it_is_for {

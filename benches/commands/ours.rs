@@ -11,6 +11,7 @@ use rollcall::{
     config::Config,
 };
 use rollcall_events::{
+    Authority,
     clock::SystemClock,
     user::UserCommand,
     vault::{MasterKey, VaultWrite},
@@ -63,7 +64,12 @@ impl Side for Ours {
             } = wish.clone();
             let users = &self.app.users;
             match users
-                .execute(user, command, metadata, secrets.clone())
+                .execute(
+                    user,
+                    command,
+                    Authority::on_record(metadata),
+                    secrets.clone(),
+                )
                 .await
             {
                 Ok(_) => return,

@@ -130,6 +130,7 @@ impl Client {
             },
             token_name: None,
             password_revision: Some(1),
+            owner_limit_s: None,
             at: now,
         });
         by(user, command)

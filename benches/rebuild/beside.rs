@@ -14,7 +14,7 @@ use rollcall::{
     config::Config,
 };
 use rollcall_events::{
-    Actor, Metadata,
+    Actor, Authority, Metadata,
     clock::SystemClock,
     ids::Ids,
     user::{
@@ -99,7 +99,9 @@ async fn execute(app: &App, user: Uuid, command: UserCommand) {
         actor: Actor::User(user),
         ..Metadata::system(Ids.uuid())
     };
-    let executed = app.users.execute(user, command, metadata, Vec::new());
+    let executed = app
+        .users
+        .execute(user, command, Authority::on_record(metadata), Vec::new());
     executed.await.unwrap();
 }
 

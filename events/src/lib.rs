@@ -7,6 +7,7 @@
 pub mod aead;
 pub mod aggregate;
 pub mod attempt;
+pub mod authority;
 pub mod claim;
 pub mod clock;
 pub mod copy;
@@ -17,6 +18,7 @@ pub mod evidence;
 pub mod ids;
 pub mod log;
 pub mod organization;
+pub mod permissions;
 pub mod personal;
 pub mod session;
 mod text;
@@ -25,6 +27,7 @@ pub mod user;
 pub mod vault;
 
 pub use aggregate::EventSourced;
+pub use authority::Authority;
 pub use claim::Claim;
 pub use envelope::{Actor, Metadata, Origin, Recorded};
 pub use event::Event;

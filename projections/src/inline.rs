@@ -1,13 +1,17 @@
 //! The read models in step with the log: written in the transaction that appends.
 
 use futures_util::future::BoxFuture;
-use rollcall_events::{Claim, Recorded, log::Inline};
+use rollcall_events::{
+    Claim, Recorded,
+    log::Inline,
+    permissions::{Requirement, Standings},
+};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
     Projection, audit::Audit, identities::Identities, members::Members,
-    organizations::Organizations, sessions::Sessions, users::Users,
+    organizations::Organizations, sessions::Sessions, standings, users::Users,
 };
 
 /// All read models, as the log sees them.
@@ -21,6 +25,14 @@ impl Inline for InlineProjections {
         claims: &'a [(Uuid, Claim)],
     ) -> BoxFuture<'a, sqlx::Result<Vec<bool>>> {
         Box::pin(taken(conn, claims))
+    }
+
+    fn standings<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        requirements: &'a [(Uuid, &'a Requirement)],
+    ) -> BoxFuture<'a, sqlx::Result<Standings>> {
+        Box::pin(standings::read(conn, requirements))
     }
 
     fn write<'a>(

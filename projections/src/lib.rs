@@ -19,6 +19,7 @@ pub mod rebuild;
 pub mod replay;
 pub mod rules;
 pub mod sessions;
+pub mod standings;
 mod terms;
 #[cfg(test)]
 mod testing;

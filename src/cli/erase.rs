@@ -40,7 +40,7 @@ async fn execute(app: &App, wish: &Erase) -> Result<(), Box<dyn Error>> {
     if !wish.yes {
         confirm(&name)?;
     }
-    erasure::erase(app, user.row.id, users::metadata())
+    erasure::erase(app, user.row.id, users::authority())
         .await
         .map_err(users::Refused)?;
     say(format_args!(

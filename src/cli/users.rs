@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, error::Error, fmt};
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use rollcall_events::{
-    Claim, Metadata, Origin, Personal,
+    Authority, Claim, Metadata, Origin, Personal,
     ids::Ids,
     user::{ActivationCause, Role, UserCommand, UserError},
     vault::VaultWrite,
@@ -23,6 +23,7 @@ use crate::{
     app::{App, AppState},
     command_bus::CommandError,
     config::{Config, StoreArgs},
+    roles,
 };
 
 pub use find::{find, find_id};
@@ -134,7 +135,7 @@ async fn execute(app: &AppState, command: &UsersCommand) -> Result<(), Box<dyn E
             change(app, one, command).await
         }
         UsersCommand::SetPassword(one) => password::set_password(app, one).await,
-        UsersCommand::Roles(command) => roles(app, command).await,
+        UsersCommand::Roles(command) => show_or_replace_roles(app, command).await,
     }
 }
 
@@ -144,13 +145,10 @@ async fn change(app: &App, one: &One, command: UserCommand) -> Result<(), Box<dy
     show::show(app, user.row.id, one.output.format).await
 }
 
-async fn roles(app: &App, command: &Roles) -> Result<(), Box<dyn Error>> {
+async fn show_or_replace_roles(app: &App, command: &Roles) -> Result<(), Box<dyn Error>> {
     let user = find(&app.pool, &command.user).await?;
     if let Some(names) = &command.set {
-        let command = UserCommand::AssignRoles {
-            roles: read_roles(names)?,
-            from: None,
-        };
+        let command = roles::replace(&app.config, read_roles(names)?, app.clock.now());
         give(app, user.row.id, command, Vec::new()).await?;
     }
     show::show_roles(app, user.row.id, command.output.format).await
@@ -171,24 +169,22 @@ async fn give(
     command: UserCommand,
     secrets: Vec<VaultWrite>,
 ) -> Result<(), Refused> {
-    let executed = app.users.execute(user, command, metadata(), secrets).await;
+    let executed = app.users.execute(user, command, authority(), secrets).await;
     executed.map(drop).map_err(Refused)
 }
 
 /// The operator has the database, and needs no right. What the system calls them is told for what it is worth.
-pub fn metadata() -> Metadata {
+pub fn authority() -> Authority {
     let id = Ids.uuid();
     let account = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
     let account = account.unwrap_or_else(|_| "unknown".to_owned());
-    Metadata {
-        actor: rollcall_events::Actor::Operator,
-        authentication: None,
+    Authority::operator(Metadata {
         origin: Personal::Known(Origin {
             ip: None,
             user_agent: format!("rollcall/{} ({account})", env!("CARGO_PKG_VERSION")),
         }),
         ..Metadata::system(id)
-    }
+    })
 }
 
 /// A command that was refused, in words for the console.

@@ -164,6 +164,9 @@ pub struct Args {
     /// Whether e-mail addresses count that the OpenID Connect provider has not verified [default: false]
     #[arg(long, value_name = "BOOL", help_heading = "OpenID Connect")]
     pub oidc_ignore_email_verified: Option<bool>,
+    /// Whether API tokens end, too, when the OpenID Connect provider refuses their user [default: false]
+    #[arg(long, value_name = "BOOL", help_heading = "OpenID Connect")]
+    pub oidc_end_tokens: Option<bool>,
     /// Whether only the ID token is read, and the userinfo endpoint not asked [default: false]
     #[arg(long, value_name = "BOOL", help_heading = "OpenID Connect")]
     pub oidc_ignore_userinfo: Option<bool>,

@@ -33,7 +33,7 @@ const LENGTH_OF_TIME: &str = "a length of time up to 36525d, such as 90m, 24h or
 const NOT_EMPTY: &str = "a text that is not empty";
 
 /// Every option, in the order in which they are listed.
-pub(super) const OPTIONS: [OptionRule; 67] = [
+pub(super) const OPTIONS: [OptionRule; 68] = [
     text("listen", super::listen::RULE),
     text(
         "database_url",
@@ -97,6 +97,7 @@ pub(super) const OPTIONS: [OptionRule; 67] = [
     ),
     switch("oidc_allow_dotless_domains"),
     switch("oidc_ignore_email_verified"),
+    switch("oidc_end_tokens"),
     switch("oidc_ignore_userinfo"),
     text("oidc_username_field", NOT_EMPTY),
     text("oidc_email_field", NOT_EMPTY),

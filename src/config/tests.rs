@@ -124,7 +124,7 @@ fn a_list_replaces_the_list_below_it() {
 }
 
 /// One value of every option, none of them the default; but for those that exclude one of these.
-const EVERY_OPTION: [(&str, &str); 63] = [
+const EVERY_OPTION: [(&str, &str); 64] = [
     ("listen", "[::1]:9090"),
     ("database_url", "postgres://ada:swordfish@db/roll"),
     ("postgres_bin", "/opt/postgres/bin"),
@@ -164,6 +164,7 @@ const EVERY_OPTION: [(&str, &str); 63] = [
     ("oidc_email_domains", "example.com,example.org"),
     ("oidc_allow_dotless_domains", "true"),
     ("oidc_ignore_email_verified", "true"),
+    ("oidc_end_tokens", "true"),
     ("oidc_ignore_userinfo", "true"),
     ("oidc_username_field", "nickname"),
     ("oidc_email_field", "mail"),
@@ -246,6 +247,7 @@ oidc_allow_signups = false
 oidc_email_domains = ["example.com","example.org"]
 oidc_allow_dotless_domains = true
 oidc_ignore_email_verified = true
+oidc_end_tokens = true
 oidc_ignore_userinfo = true
 oidc_username_field = "nickname"
 oidc_email_field = "mail"
@@ -468,6 +470,7 @@ fn every_text_is_held_to_its_rule() {
         ("oidc_email_domains", "@@example.com"),
         ("host_cookies", "please"),
         ("oidc_ignore_email_verified", "1"),
+        ("oidc_end_tokens", "1"),
         ("oidc_ignore_userinfo", "TRUE"),
         ("oidc_username_field", " "),
         ("oidc_email_field", " "),

@@ -9,6 +9,8 @@ use axum::{
 use rollcall_events::{
     database_error::{is_read_only, is_unavailable},
     log::{LogError, Unfit},
+    permissions::NotAllowed,
+    user::Status,
     vault::VaultError,
 };
 use serde::Serialize;
@@ -119,6 +121,15 @@ impl Refusal {
             .with_detail(detail)
     }
 
+    /// 401: the user may not come in.
+    #[must_use]
+    pub fn not_active(status: Status) -> Self {
+        Self::unauthenticated(format!(
+            "Your account is not active (status = {:?}). Contact an admin to reactivate it.",
+            status.name()
+        ))
+    }
+
     /// 401 with another message.
     pub fn unauthenticated(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, message).with_header(
@@ -204,6 +215,7 @@ impl Refusal {
     pub fn from_command<E: std::error::Error + 'static>(error: &CommandError<E>) -> Self {
         match error {
             CommandError::Unfit(unfit) => Self::unfit(unfit),
+            CommandError::Denied(reason) => (*reason).into(),
             CommandError::Unavailable(error) if is_read_only(error) => Self::read_only(),
             CommandError::Unavailable(_) => Self::unavailable("Nothing was changed."),
             CommandError::OutcomeUnknown(_) => Self::unavailable(
@@ -268,6 +280,18 @@ impl Refusal {
             }
         } else {
             Self::internal(error)
+        }
+    }
+}
+
+/// As the same request is refused that comes after what made the difference.
+impl From<NotAllowed> for Refusal {
+    fn from(reason: NotAllowed) -> Self {
+        match reason {
+            NotAllowed::Suspended => Self::not_active(Status::Suspended),
+            NotAllowed::SignedOut => Self::signed_out("Your session has ended."),
+            NotAllowed::Forbidden => Self::forbidden(),
+            NotAllowed::Hidden => Self::not_found(),
         }
     }
 }
@@ -357,14 +381,5 @@ pub fn json_type() -> [(header::HeaderName, HeaderValue); 1] {
     [(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json; charset=utf-8"),
-    )]
-}
-
-/// The position in the log at which a write is done: what a reader of a replica has to wait for.
-#[must_use]
-pub fn position_header(position: i64) -> [(header::HeaderName, HeaderValue); 1] {
-    [(
-        header::HeaderName::from_static("rollcall-position"),
-        HeaderValue::from(position),
     )]
 }

@@ -3,11 +3,13 @@
 use axum::{extract::FromRequestParts, http::request::Parts};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall_events::{
-    Actor, Metadata,
-    user::{ActivationCause, EndReason, LoginType, Membership, Status, UserCommand},
+    Authority, Metadata,
+    permissions::Requirement,
+    user::{ActivationCause, EndReason, LoginType, Scope, Status, UserCommand},
 };
 use rollcall_projections::{
     sessions::{self, KnownSession},
+    standings,
     users::FoundUser,
 };
 
@@ -41,21 +43,7 @@ impl Caller {
     #[must_use]
     pub fn subject(&self) -> Subject {
         let row = &self.user().row;
-        let roles_at = |organization_id| {
-            let held = row.organization_roles.iter();
-            held.filter(move |held| held.organization_id == organization_id)
-                .map(|held| held.role)
-        };
-        let membership = |&organization_id| Membership {
-            organization_id,
-            roles: roles_at(organization_id).collect(),
-        };
-        Subject {
-            user: row.id,
-            roles: row.roles.clone(),
-            memberships: row.organization_ids.iter().map(membership).collect(),
-            scope: self.session.session.scope,
-        }
+        Subject::new(row.id, &standings::account(row), self.session.session.scope)
     }
 
     /// Whether they may do this.
@@ -80,15 +68,42 @@ impl Caller {
             .map_err(|_| Refusal::not_found())
     }
 
-    /// The metadata of a command that they give.
+    /// What a command requires that they give: that their session is still good.
     #[must_use]
-    pub fn metadata(&self, app: &App) -> Metadata {
+    pub fn requirement(&self) -> Requirement {
+        Requirement::session(self.session.session.id.clone())
+    }
+
+    /// Refuses what they are not allowed as of now, by the rules by which the log will judge it again. `target` is the
+    /// user whom the requirement names, if it names another than the caller.
+    pub fn meets(
+        &self,
+        app: &App,
+        requirement: &Requirement,
+        target: Option<&FoundUser>,
+    ) -> Result<(), Refusal> {
+        let me = &self.user().row;
+        let targets: Vec<_> = target.iter().map(|target| &target.row).collect();
+        let standings = standings::of_found((me, &self.session.session), &targets);
+        let judged = standings.judge(me.id, requirement, me.id, app.clock.now());
+        judged.map_err(Refusal::from)
+    }
+
+    /// The authority of a command that they give, which is decided only if they meet the requirement then.
+    #[must_use]
+    pub fn authority(&self, app: &App, requirement: Requirement) -> Authority {
+        Authority::user(self.user().row.id, requirement, self.metadata(app))
+    }
+
+    /// The authority of a command that Rollcall gives because of their request: to end sessions, which always works.
+    #[must_use]
+    pub fn authority_of_system(&self, app: &App) -> Authority {
+        Authority::system(self.metadata(app))
+    }
+
+    fn metadata(&self, app: &App) -> Metadata {
         let authentication = format!("session:{}", self.session.session.id.0);
-        self.request.metadata(
-            Actor::User(self.user().row.id),
-            Some(authentication),
-            app.ids,
-        )
+        self.request.metadata(Some(authentication), app.ids)
     }
 }
 
@@ -100,12 +115,13 @@ impl FromRequestParts<AppState> for Caller {
         let session = Identity::of(&parts.extensions)?.clone();
         let mut caller = Self { session, request };
         caller.may_come()?;
+        // Before anything is done because of the request: a token for something else is no visit here.
+        if caller.session.session.scope != Scope::All {
+            return Err(Refusal::forbidden());
+        }
         caller.is_vouched_for(app).await?;
         caller.activate(app).await?;
         caller.note_use(app, app.clock.now()).await?;
-        if caller.session.session.scope != rollcall_events::user::Scope::All {
-            return Err(Refusal::forbidden());
-        }
         Ok(caller)
     }
 }
@@ -119,22 +135,33 @@ impl Caller {
         }
         match row.status {
             Status::Active | Status::Dormant => Ok(()),
-            Status::Suspended => Err(not_active(Status::Suspended)),
+            Status::Suspended => Err(Refusal::not_active(Status::Suspended)),
         }
     }
 
-    /// Who signed in by a provider stays for as long as it vouches for them.
+    /// Users who sign in by a provider stay for as long as it vouches for them, whichever of their sessions they come by.
     async fn is_vouched_for(&self, app: &App) -> Result<(), Refusal> {
+        let Some(login_type) = self.voucher(app) else {
+            return Ok(());
+        };
         let session = &self.session.session;
-        let Some(provider) = app.providers.get(session.login_type) else {
-            return self.is_no_orphan();
+        let is_by_provider = session.login_type == login_type;
+        let Some(provider) = app.providers.get(login_type) else {
+            return if is_by_provider {
+                Err(Refusal::signed_out(
+                    "The provider by which you signed in is configured no more.",
+                ))
+            } else {
+                Ok(())
+            };
         };
         let now = app.clock.now();
         let is_over = self
             .session
             .provider_expires_at
             .is_some_and(|expires_at| expires_at <= now);
-        if self.session.has_provider_tokens && !is_over {
+        // A key may have been made for a user who has never come by the provider: then there is nothing to ask it with.
+        if !is_over && (self.session.has_provider_tokens || !is_by_provider) {
             return Ok(());
         }
         let vault = app.log.vault();
@@ -148,15 +175,7 @@ impl Caller {
                 "The provider by which you signed in does not answer.",
             )),
             Standing::Refused => {
-                let command = UserCommand::EndSession {
-                    session_id: session.id.clone(),
-                    reason: EndReason::ProviderRefused,
-                };
-                let metadata = self.metadata(app);
-                let ended = app
-                    .users
-                    .execute(session.user_id, command, metadata, Vec::new());
-                ended.await.map_err(|error| Refusal::from_command(&error))?;
+                self.end_all(app, login_type).await?;
                 Err(Refusal::signed_out(
                     "The provider by which you signed in has expired your sign-in.",
                 ))
@@ -164,14 +183,31 @@ impl Caller {
         }
     }
 
-    /// A session by a provider that is configured no more is good for nothing.
-    fn is_no_orphan(&self) -> Result<(), Refusal> {
-        match self.session.session.login_type {
-            LoginType::Github | LoginType::Oidc => Err(Refusal::signed_out(
-                "The provider by which you signed in is configured no more.",
-            )),
-            LoginType::Password | LoginType::None | LoginType::Token => Ok(()),
-        }
+    /// The provider that must vouch for the user. Sessions of the command line are tied to it like those of a browser; API
+    /// tokens only if the operator wants that.
+    fn voucher(&self, app: &App) -> Option<LoginType> {
+        let user = self.session.user.row.login_type;
+        let login_type = match self.session.session.login_type {
+            LoginType::Token if app.config.oidc_end_tokens && user == LoginType::Oidc => user,
+            LoginType::Token => return None,
+            LoginType::Password | LoginType::None => user,
+            by_provider @ (LoginType::Github | LoginType::Oidc) => by_provider,
+        };
+        matches!(login_type, LoginType::Github | LoginType::Oidc).then_some(login_type)
+    }
+
+    /// Ends all sessions of a user whom a provider refuses.
+    async fn end_all(&self, app: &App, refused_by: LoginType) -> Result<(), Refusal> {
+        let command = UserCommand::EndSessions {
+            with_tokens: app.config.oidc_end_tokens && refused_by == LoginType::Oidc,
+            reason: EndReason::ProviderRefused,
+            at: app.clock.now(),
+        };
+        let authority = self.authority_of_system(app);
+        let user = self.session.session.user_id;
+        let ended = app.users.execute(user, command, authority, Vec::new());
+        ended.await.map_err(|error| Refusal::from_command(&error))?;
+        Ok(())
     }
 
     /// A dormant user becomes active by coming.
@@ -181,12 +217,13 @@ impl Caller {
             return Ok(());
         }
         let command = UserCommand::ActivateUser(ActivationCause::Use);
+        let authority = self.authority(app, self.requirement());
         let executed = app
             .users
-            .execute(row.id, command, self.metadata(app), Vec::new())
+            .execute(row.id, command, authority, Vec::new())
             .await;
         executed.map_err(|error| match error {
-            CommandError::Refused(_) => not_active(Status::Suspended),
+            CommandError::Refused(_) => Refusal::not_active(Status::Suspended),
             // Not told as a conflict: the request may be one that changes nothing.
             CommandError::Contended => Refusal::unavailable("Your account was being changed."),
             other => Refusal::from_command(&other),
@@ -214,11 +251,4 @@ impl Caller {
         }
         Ok(())
     }
-}
-
-fn not_active(status: Status) -> Refusal {
-    Refusal::unauthenticated(format!(
-        "Your account is not active (status = {:?}). Contact an admin to reactivate it.",
-        status.name()
-    ))
 }

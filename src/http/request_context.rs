@@ -70,11 +70,12 @@ impl RequestContext {
         }
     }
 
-    /// The metadata of a command that `actor` gives by this request.
+    /// The metadata of a command that is given by this request. By whom, an [`Authority`](rollcall_events::Authority)
+    /// says.
     #[must_use]
-    pub fn metadata(&self, actor: Actor, authentication: Option<String>, ids: Ids) -> Metadata {
+    pub fn metadata(&self, authentication: Option<String>, ids: Ids) -> Metadata {
         Metadata {
-            actor,
+            actor: Actor::Anonymous,
             authentication,
             command_id: ids.uuid(),
             correlation_id: self.request_id,

@@ -1,7 +1,7 @@
 //! The first user: whoever comes first, and nobody after.
 
 use rollcall::command_bus::CommandError;
-use rollcall_events::{Claim, Metadata, ids::Ids, user::UserCommand};
+use rollcall_events::{Authority, Claim, Metadata, ids::Ids, user::UserCommand};
 use serde_json::json;
 
 use crate::{
@@ -132,11 +132,11 @@ async fn nobody_is_first_a_second_time_because_the_last_owner_never_goes() {
         UserCommand::DeleteUser,
         UserCommand::AssignRoles {
             roles: [].into(),
-            from: None,
+            tokens_end_by: None,
         },
     ] {
-        let metadata = Metadata::system(Ids.uuid());
-        let gone = app.app.users.execute(ada, command, metadata, Vec::new());
+        let authority = Authority::system(Metadata::system(Ids.uuid()));
+        let gone = app.app.users.execute(ada, command, authority, Vec::new());
         let refused = gone.await.unwrap_err();
         assert!(matches!(refused, CommandError::Taken(Claim::AnotherOwner)));
     }

@@ -58,7 +58,7 @@ pub async fn with_role(app: &TestApp, owner: &Client, username: &str, role: Role
         id,
         UserCommand::AssignRoles {
             roles: BTreeSet::from([role]),
-            from: None,
+            tokens_end_by: None,
         },
     )
     .await;
@@ -84,6 +84,7 @@ pub async fn session(app: &TestApp, user: Uuid, login_type: LoginType, scope: Sc
             session,
             token_name: None,
             password_revision: None,
+            owner_limit_s: None,
             at: now,
         }),
     )

@@ -542,7 +542,6 @@ async fn a_changed_password_ends_every_key() {
     let change = UserCommand::ChangePassword {
         scheme: "argon2id".to_owned(),
         revision,
-        roles: None,
     };
     app.command(id, change).await;
     for client in [browser, key, token] {

@@ -1,5 +1,7 @@
 //! What went wrong in other identity services, and must not go wrong here: each test is named after its lesson.
 
+#[path = "lessons/authority.rs"]
+mod authority;
 #[path = "lessons/bodies.rs"]
 mod bodies;
 #[path = "lessons/browsers.rs"]
@@ -36,7 +38,7 @@ use rollcall::{
     config::{AccessUrl, Config},
 };
 use rollcall_events::{
-    Metadata,
+    Authority, Metadata,
     ids::Ids,
     user::{
         CreateUser, DisplayName, EmailAddress, LoginType, Person, Role, Scope, Status, UserCommand,
@@ -257,11 +259,11 @@ async fn a_stream_is_never_used_again_not_even_a_deleted_ones() {
             identity: None,
             first: false,
         });
-        let metadata = Metadata::system(Ids.uuid());
+        let authority = Authority::system(Metadata::system(Ids.uuid()));
         let executed = app
             .app
             .users
-            .execute(id, create, metadata, Vec::new())
+            .execute(id, create, authority, Vec::new())
             .await;
         assert!(
             matches!(

@@ -113,7 +113,7 @@ async fn a_role_counts_from_the_next_request_on() {
         id,
         UserCommand::AssignRoles {
             roles: [].into(),
-            from: None,
+            tokens_end_by: None,
         },
     )
     .await;

@@ -26,7 +26,12 @@ const ROUNDS: usize = 8;
 /// oneself or still an owner, asked by who is nobody any more, not allowed any more, to somebody who is gone, or
 /// overtaken by others.
 const WAYS: &[(Method, &str, &[&str], &[u16])] = &[
-    (Method::PUT, "/status/suspend", &[], &[200, 400, 401, 404]),
+    (
+        Method::PUT,
+        "/status/suspend",
+        &[],
+        &[200, 400, 401, 403, 404],
+    ),
     (Method::PUT, "/roles", &[], &[200, 400, 401, 403, 404, 409]),
     (
         Method::PUT,

@@ -503,7 +503,7 @@ async fn nobody_else_may_ask_for_that_and_they_are_told_in_plain_text() {
     app.command(id, UserCommand::SuspendUser).await;
     let roles = UserCommand::AssignRoles {
         roles: [Role::Owner].into(),
-        from: None,
+        tokens_end_by: None,
     };
     app.command(id, roles).await;
     let for_apps = {

@@ -85,8 +85,11 @@ async fn a_user_admin_gives_and_takes_nothing_but_being_a_member() {
             "Forbidden",
         );
     }
-    let with_it = wish(&["auditor", "member"]);
-    assert_eq!(admin.put(&roles_of("ann"), &with_it).await.status, 200);
+    // Not even by leaving the auditor as they are.
+    for same in [wish(&["auditor", "member"]), wish(&["auditor"])] {
+        let answer = admin.put(&roles_of("ann"), &same).await;
+        assert_refused(&answer, 403, "Forbidden");
+    }
 }
 
 #[tokio::test]

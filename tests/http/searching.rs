@@ -23,8 +23,14 @@ async fn people() -> (TestApp, Client) {
     assert_eq!(owner.post(USERS, &bob).await.status, 201);
     let cleo = app.user(&owner, "cleo").await;
     let roles = [Role::Auditor].into();
-    app.command(cleo, UserCommand::AssignRoles { roles, from: None })
-        .await;
+    app.command(
+        cleo,
+        UserCommand::AssignRoles {
+            roles,
+            tokens_end_by: None,
+        },
+    )
+    .await;
     app.command(cleo, UserCommand::SuspendUser).await;
     let dan = json!({ "user_status": "dormant", "email": "dan@other.org", "name": "Daniel SMITH" });
     let dan = wish_with(&app, "Dan", &dan);

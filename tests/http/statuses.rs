@@ -78,10 +78,10 @@ async fn owners_lose_their_role_before_they_can_be_suspended() {
     let admin = with_role(&app, &owner, "cleo", Role::UserAdmin).await;
     let roles = format!("{USERS}/{id}/roles");
     owner.put(&roles, &json!({ "roles": ["owner"] })).await;
-    for client in [&owner, &admin] {
-        let refused = client.put(&suspend(id), &Value::Null).await;
-        assert_refused(&refused, 400, "owner");
-    }
+    let refused = owner.put(&suspend(id), &Value::Null).await;
+    assert_refused(&refused, 400, "owner");
+    let refused = admin.put(&suspend(id), &Value::Null).await;
+    assert_refused(&refused, 403, "Forbidden");
     owner.put(&roles, &json!({ "roles": [] })).await;
     assert_eq!(admin.put(&suspend(id), &Value::Null).await.status, 200);
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use axum::http::Method;
 use chrono::TimeDelta;
 use rollcall_events::{
-    Metadata,
+    Authority, Metadata,
     clock::Clock,
     ids::Ids,
     user::{ActivationCause, DisplayName, ProfileChange, Role, UserCommand, Username},
@@ -100,7 +100,7 @@ async fn anything(
             let roles = [&[Role::Auditor][..], &[Role::UserAdmin, Role::Auditor], &[]];
             UserCommand::AssignRoles {
                 roles: dice.choose(&roles).iter().copied().collect(),
-                from: None,
+                tokens_end_by: None,
             }
         }
         80..86 => UserCommand::LeaveOrganization(app.app.default_organization),
@@ -117,8 +117,8 @@ async fn anything(
         }
         _ => UserCommand::DeleteUser,
     };
-    let metadata = Metadata::system(Ids.uuid());
-    let done = app.app.users.execute(id, command, metadata, Vec::new());
+    let authority = Authority::system(Metadata::system(Ids.uuid()));
+    let done = app.app.users.execute(id, command, authority, Vec::new());
     Some((id, done.await.ok()?.position))
 }
 

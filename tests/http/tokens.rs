@@ -723,7 +723,7 @@ async fn who_loses_a_role_loses_it_for_their_tokens_too() {
     let id = text(&auditor.get(ME).await, "id").parse().unwrap();
     let nothing = UserCommand::AssignRoles {
         roles: [].into(),
-        from: None,
+        tokens_end_by: None,
     };
     app.command(id, nothing).await;
     assert_eq!(token.get("/api/v2/users/ada").await.status, 404);

@@ -151,7 +151,7 @@ const OPERATIONS: &[Operation] = &[
     right("PUT /api/v2/users/{user}/profile", profile, user!(Update), 200, 404),
     right("PUT /api/v2/users/{user}/status/suspend", nothing, user!(Update), 200, 404),
     right("PUT /api/v2/users/{user}/status/activate", nothing, user!(Update), 200, 404),
-    right("PUT /api/v2/users/{user}/password", password, |subject, target| subject.may_reset_password(target.user, &[]), 204, 404),
+    right("PUT /api/v2/users/{user}/password", password, user!(UpdatePersonal), 204, 404),
     right("GET /api/v2/users/{user}/roles", nothing, user!(ReadPersonal), 200, 404),
     right("PUT /api/v2/users/{user}/roles", |_| json!({ "roles": ["auditor"] }), gives_auditor, 200, 403),
     right("GET /api/v2/users/{user}/login-type", nothing, |subject, target| subject.user == target.user, 200, 403),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use chrono::TimeDelta;
 use rollcall_events::{
-    Actor, Event, Metadata, Origin, Personal,
+    Actor, Authority, Event, Metadata, Origin, Personal,
     attempt::{Action, AttemptEvent, Day, RefusalReason, RefusedAttempt, ResourceType, TestEntry},
     clock::Clock,
     ids::Ids,
@@ -188,7 +188,10 @@ async fn a_replay_makes_the_same_entries_and_counts() {
             time: app.clock.now() - TimeDelta::days(nth),
             additional_fields: json!({ "a": 1 }),
         };
-        attempts.make_up(made_up, anonymous()).await.unwrap();
+        attempts
+            .make_up(made_up, Authority::on_record(anonymous()))
+            .await
+            .unwrap();
         execute(&app, id, UserCommand::DeleteUser).await.unwrap();
         app.pass(TimeDelta::hours(13));
     }

@@ -3,9 +3,10 @@
 use futures_util::future::BoxFuture;
 use rollcall::command_bus::CommandBus;
 use rollcall_events::{
-    Claim, Metadata, Recorded,
+    Authority, Claim, Metadata, Recorded,
     ids::Ids,
     log::{Appender, Inline},
+    permissions::{Requirement, Standings},
     user::{DisplayName, ProfileChange, User, UserCommand},
 };
 use rollcall_projections::{
@@ -38,6 +39,14 @@ impl Inline for Permissive {
         Box::pin(async { Ok(vec![false; claims.len()]) })
     }
 
+    fn standings<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        requirements: &'a [(Uuid, &'a Requirement)],
+    ) -> BoxFuture<'a, sqlx::Result<Standings>> {
+        InlineProjections.standings(conn, requirements)
+    }
+
     fn write<'a>(
         &'a self,
         conn: &'a mut PgConnection,
@@ -56,9 +65,9 @@ async fn namesakes(app: &TestApp) -> (Uuid, Uuid) {
         (first, "first", "jose\u{301}@b\u{fc}cher.example"),
         (second, "second", "jos\u{e9}@xn--bcher-kva.example"),
     ] {
-        let metadata = Metadata::system(Ids.uuid());
+        let authority = Authority::system(Metadata::system(Ids.uuid()));
         let done = users
-            .execute(id, creation(name, email), metadata, Vec::new())
+            .execute(id, creation(name, email), authority, Vec::new())
             .await;
         done.unwrap();
     }

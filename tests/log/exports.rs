@@ -6,7 +6,7 @@ use axum::http::Method;
 use chrono::{DateTime, TimeDelta, Utc};
 use rollcall::erasure;
 use rollcall_events::{
-    Metadata,
+    Authority, Metadata,
     clock::{Clock, SystemClock},
     evidence::export::{Reader, Verified, verify as verify_export},
     ids::Ids,
@@ -581,8 +581,8 @@ async fn an_erased_person_is_in_no_dump_and_in_no_export() {
         assert!(holds(&before, known.as_bytes()), "{known} should be there");
     }
     for id in people {
-        let metadata = Metadata::system(Ids.uuid());
-        erasure::erase(&app.app, id, metadata).await.unwrap();
+        let authority = Authority::system(Metadata::system(Ids.uuid()));
+        erasure::erase(&app.app, id, authority).await.unwrap();
     }
     let secrets = [
         ("e-mail", EMAIL),

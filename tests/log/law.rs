@@ -328,7 +328,7 @@ impl World {
             }
             Step::Roles { roles } => UserCommand::AssignRoles {
                 roles: roles.clone(),
-                from: None,
+                tokens_end_by: None,
             },
             Step::Suspend => UserCommand::SuspendUser,
             Step::Activate { cause } => UserCommand::ActivateUser(*cause),
@@ -351,7 +351,6 @@ impl World {
             Step::ChangePassword { revision } => UserCommand::ChangePassword {
                 scheme: "argon2id".to_owned(),
                 revision: *revision,
-                roles: None,
             },
             Step::Rehash => UserCommand::RehashPassword {
                 scheme: "argon2id".to_owned(),

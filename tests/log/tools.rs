@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::TryStreamExt;
 use rollcall::command_bus::{CommandError, Done};
 use rollcall_events::{
-    Metadata,
+    Authority, Metadata,
     ids::Ids,
     log::{LogReader, RawEvent},
     user::{
@@ -76,6 +76,7 @@ pub fn sign_in_at(session: &str, at: DateTime<Utc>) -> UserCommand {
         },
         token_name: None,
         password_revision: None,
+        owner_limit_s: None,
         at,
     })
 }
@@ -94,6 +95,7 @@ pub fn token_at(id: &str, name: Option<&str>, at: DateTime<Utc>) -> UserCommand 
         },
         token_name: name.map(|name| TokenName::parse(name).unwrap()),
         password_revision: None,
+        owner_limit_s: None,
         at,
     })
 }
@@ -160,6 +162,7 @@ pub async fn execute(app: &TestApp, stream: Uuid, command: UserCommand) -> Answe
     execute_as(app, stream, command, Metadata::system(Ids.uuid())).await
 }
 
+/// Whatever the actor may do.
 pub async fn execute_as(
     app: &TestApp,
     stream: Uuid,
@@ -168,7 +171,7 @@ pub async fn execute_as(
 ) -> Answer {
     app.app
         .users
-        .execute(stream, command, metadata, Vec::new())
+        .execute(stream, command, Authority::on_record(metadata), Vec::new())
         .await
 }
 
@@ -179,10 +182,10 @@ pub async fn execute_with(
     command: UserCommand,
     secrets: Vec<VaultWrite>,
 ) -> Answer {
-    let metadata = Metadata::system(Ids.uuid());
+    let authority = Authority::system(Metadata::system(Ids.uuid()));
     app.app
         .users
-        .execute(stream, command, metadata, secrets)
+        .execute(stream, command, authority, secrets)
         .await
 }
 
@@ -329,8 +332,10 @@ fn spawn_with(
 ) -> JoinHandle<Answer> {
     let node = app.app.clone();
     tokio::spawn(async move {
-        let metadata = Metadata::system(Ids.uuid());
-        node.users.execute(stream, command, metadata, secrets).await
+        let authority = Authority::system(Metadata::system(Ids.uuid()));
+        node.users
+            .execute(stream, command, authority, secrets)
+            .await
     })
 }
 

@@ -17,7 +17,7 @@ use rollcall::{
     config::Config,
 };
 use rollcall_events::{
-    Metadata, Recorded, clock::ManualClock, ids::Ids, log::ReadEvent, user::UserCommand,
+    Authority, Metadata, Recorded, clock::ManualClock, ids::Ids, log::ReadEvent, user::UserCommand,
     vault::MasterKey,
 };
 use serde_json::json;
@@ -141,10 +141,10 @@ impl TestApp {
 
     /// A command that no endpoint gives, by the system.
     pub async fn command(&self, user: Uuid, command: UserCommand) -> Done {
-        let metadata = Metadata::system(Ids.uuid());
+        let authority = Authority::system(Metadata::system(Ids.uuid()));
         self.app
             .users
-            .execute(user, command, metadata, Vec::new())
+            .execute(user, command, authority, Vec::new())
             .await
             .unwrap()
     }

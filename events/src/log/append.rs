@@ -23,6 +23,7 @@ use crate::{
     Claim, Recorded,
     clock::Clock,
     database_error::{is_content, is_unavailable},
+    permissions::{Requirement, Standings},
     session, vault,
 };
 
@@ -49,6 +50,14 @@ pub trait Inline: Send + Sync + 'static {
         conn: &'a mut PgConnection,
         claims: &'a [(Uuid, Claim)],
     ) -> BoxFuture<'a, sqlx::Result<Vec<bool>>>;
+
+    /// Reads the users whose status and roles decide whether these may give their commands: each requirement with its
+    /// actor. At most one statement.
+    fn standings<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        requirements: &'a [(Uuid, &'a Requirement)],
+    ) -> BoxFuture<'a, sqlx::Result<Standings>>;
 
     /// Applies the events to the read models.
     fn write<'a>(
@@ -226,7 +235,7 @@ impl Writer {
         let streams: Vec<Uuid> = batch.iter().map(|submission| submission.stream()).collect();
         let commands: Vec<Uuid> = batch
             .iter()
-            .map(|submission| submission.metadata().command_id)
+            .map(|submission| submission.authority().metadata().command_id)
             .collect();
         let rows: Vec<(bool, Uuid, i64)> = sqlx::query_as(
             "SELECT true, stream.id, last.version
@@ -249,8 +258,21 @@ impl Writer {
             };
             known.insert(id, number);
         }
+        facts.standings = self.standings(conn, batch).await?;
         facts.taken = self.taken(conn, batch).await?;
         Ok(facts)
+    }
+
+    /// The users who decide whether the actors of the batch may give their commands.
+    async fn standings(&self, conn: &mut PgConnection, batch: &Batch) -> sqlx::Result<Standings> {
+        let requirements: Vec<_> = batch
+            .iter()
+            .filter_map(|submission| submission.authority().requirement())
+            .collect();
+        if requirements.is_empty() {
+            return Ok(Standings::default());
+        }
+        self.inline.standings(conn, &requirements).await
     }
 
     /// The first claim of each submission that somebody else has.
@@ -381,7 +403,7 @@ fn give_up(batch: Batch, failure: Failure) {
     );
     let error = Arc::new(error);
     for submission in batch {
-        let request = submission.metadata().correlation_id;
+        let request = submission.authority().metadata().correlation_id;
         tracing::error!(%request, "its command was in that batch");
         submission.settle(outcome(Arc::clone(&error)));
     }

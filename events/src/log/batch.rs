@@ -11,8 +11,9 @@ use super::{
     codec::{EncodeError, encode_readable},
 };
 use crate::{
-    Claim, Event, Metadata, Recorded,
+    Authority, Claim, Event, Recorded,
     claim::Rivalry,
+    permissions::{NotAllowed, Standings},
     vault::{KeyRing, VaultWrite},
 };
 
@@ -23,8 +24,8 @@ pub type State = Arc<dyn Any + Send + Sync>;
 pub trait Submission: Send + Sync {
     /// The stream that it is about.
     fn stream(&self) -> Uuid;
-    /// Who asks, how, from where; holds the command's identifier.
-    fn metadata(&self) -> &Metadata;
+    /// Who gives the command, and what they must be allowed; holds the command's identifier.
+    fn authority(&self) -> &Authority;
     /// What must be free for the command to be accepted.
     fn claims(&self) -> &[Claim];
     /// The keys of all whose data the events may hold.
@@ -63,6 +64,8 @@ pub enum Outcome {
     Stale,
     /// Somebody else has what it claims.
     Taken(Claim),
+    /// At this position its actor may not give the command.
+    Denied(NotAllowed),
     /// This very command was recorded before; its last event is at this position.
     AlreadyDone(i64),
     /// Not recorded, because it must not be now.
@@ -102,6 +105,8 @@ pub(super) struct Facts {
     pub done: HashMap<Uuid, i64>,
     /// For each submission the first of its claims that is taken.
     pub taken: Vec<Option<Claim>>,
+    /// The users who decide what the actors may do.
+    pub standings: Standings,
 }
 
 /// What is to be written, and what to tell each submission if that succeeds.
@@ -158,9 +163,16 @@ fn decide_one(
     claimed: &mut HashMap<Claim, Vec<Uuid>>,
     decisions: &mut Decisions,
 ) -> Outcome {
-    let (stream, command) = (submission.stream(), submission.metadata().command_id);
+    let stream = submission.stream();
+    let command = submission.authority().metadata().command_id;
     if let Some(position) = facts.done.get(&command) {
         return Outcome::AlreadyDone(*position);
+    }
+    if let Some((actor, requirement)) = submission.authority().requirement() {
+        let at = decisions.head.recorded_at;
+        if let Err(reason) = facts.standings.judge(actor, requirement, stream, at) {
+            return Outcome::Denied(reason);
+        }
     }
     let version = facts.versions.get(&stream).copied().unwrap_or(0);
     let (events, state) = match submission.decide(version, states.get(&stream)) {
@@ -187,6 +199,7 @@ fn decide_one(
             let version = version + i64::try_from(recorded.len()).unwrap_or(i64::MAX);
             facts.versions.insert(stream, version);
             facts.done.insert(command, decisions.head.position);
+            facts.standings.observe(&recorded);
             states.insert(stream, state);
             for claim in submission.claims() {
                 claimed.entry(claim.clone()).or_default().push(stream);
@@ -194,7 +207,7 @@ fn decide_one(
             Outcome::Appended(recorded)
         }
         Err(error) => {
-            let request = submission.metadata().correlation_id;
+            let request = submission.authority().metadata().correlation_id;
             tracing::error!(%stream, %request, error = &error as &dyn std::error::Error, "an event cannot be written");
             Outcome::Failed
         }
@@ -216,7 +229,7 @@ impl Decisions {
                 stream: submission.stream(),
                 version: version + nth,
                 event,
-                metadata: submission.metadata().clone(),
+                metadata: submission.authority().metadata().clone(),
                 recorded_at: self.head.recorded_at,
             })
             .collect();
@@ -230,8 +243,10 @@ impl Decisions {
         }
         self.raw.extend(raw);
         self.recorded.extend(recorded.iter().cloned());
-        self.commands
-            .push((submission.metadata().command_id, self.head.position));
+        self.commands.push((
+            submission.authority().metadata().command_id,
+            self.head.position,
+        ));
         self.secrets.extend(submission.secrets().iter().cloned());
         Ok(recorded)
     }

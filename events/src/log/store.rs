@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Appender, LogError, LogReader, Outcome, State, Submission, Verdict};
 use crate::{
-    Actor, Claim, Event, EventSourced, Metadata,
+    Actor, Authority, Claim, Event, EventSourced, Metadata,
     ids::Ids,
     vault::{self, KeyRing, Place, VaultWrite},
 };
@@ -257,7 +257,8 @@ impl<A: EventSourced> EventStore<A> for Store<A> {
             version: context.version,
             events: events.into_iter().map(Into::into).collect(),
             state: Arc::new(context.aggregate),
-            metadata,
+            // Whoever writes by way of `cqrs-es` has the database, as an operator does.
+            authority: Authority::on_record(metadata),
             keys,
             secrets,
             told,
@@ -278,7 +279,7 @@ struct Decided {
     version: i64,
     events: Vec<Event>,
     state: State,
-    metadata: Metadata,
+    authority: Authority,
     keys: KeyRing,
     secrets: Vec<VaultWrite>,
     told: oneshot::Sender<Outcome>,
@@ -289,8 +290,8 @@ impl Submission for Decided {
         self.stream
     }
 
-    fn metadata(&self) -> &Metadata {
-        &self.metadata
+    fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     fn claims(&self) -> &[Claim] {

@@ -59,6 +59,7 @@ impl EventSourced for User {
             | UserCommand::DeleteUser
             | UserCommand::EraseUser
             | UserCommand::EndSession { .. }
+            | UserCommand::EndSessions { .. }
             | UserCommand::ExpireSession { .. }
             | UserCommand::LeaveOrganization(_) => true,
             UserCommand::AssignRoles { roles, .. } => match self {
@@ -129,6 +130,7 @@ impl EventSourced for User {
             | UserCommand::ConvertToPassword { .. }
             | UserCommand::RehashPassword { .. }
             | UserCommand::EndSession { .. }
+            | UserCommand::EndSessions { .. }
             | UserCommand::ExpireSession { .. }
             | UserCommand::JoinOrganization(_)
             | UserCommand::LeaveOrganization(_)

@@ -21,8 +21,9 @@ pub enum UserCommand {
     AssignRoles {
         /// All of them.
         roles: BTreeSet<Role>,
-        /// The roles that they replace, if the right to do so was judged by these: others want a new judgement.
-        from: Option<BTreeSet<Role>>,
+        /// When API tokens end at the latest under these roles: those that would last longer are shortened. None: there is
+        /// no limit.
+        tokens_end_by: Option<DateTime<Utc>>,
     },
     /// Keep the user out.
     SuspendUser,
@@ -38,8 +39,6 @@ pub enum UserCommand {
         scheme: String,
         /// The revision of the password that is replaced: another since then wants a new decision.
         revision: i64,
-        /// The user's roles, if the right to set the password was judged by these: others want a new judgement.
-        roles: Option<BTreeSet<Role>>,
     },
     /// Be known, from now on, as this account at the provider by which the user signs in.
     LinkIdentity {
@@ -79,6 +78,15 @@ pub enum UserCommand {
         session_id: SessionId,
         /// Why.
         reason: EndReason,
+    },
+    /// End every session, those of the command line included.
+    EndSessions {
+        /// Whether API tokens end too.
+        with_tokens: bool,
+        /// Why.
+        reason: EndReason,
+        /// Now.
+        at: DateTime<Utc>,
     },
     /// Let a session end now, and keep it to be looked at.
     ExpireSession {
@@ -131,6 +139,9 @@ pub struct StartSession {
     /// The revision of the password that was verified, if it was one: a session must not come of a password that was
     /// replaced while it was being verified.
     pub password_revision: Option<i64>,
+    /// The longest lifetime of an owner's API token, in seconds: the user may have become an owner after the lifetime was
+    /// checked. None: there is no limit.
+    pub owner_limit_s: Option<i64>,
     /// Now.
     pub at: DateTime<Utc>,
 }

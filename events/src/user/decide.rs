@@ -1,5 +1,7 @@
 //! What a user's command leads to. Every pair of state and command has its line here.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -38,6 +40,7 @@ pub(super) fn decide(user: &User, command: &UserCommand) -> Decision {
             User::Deleted | User::Erased,
             UserCommand::DeleteUser
             | UserCommand::EndSession { .. }
+            | UserCommand::EndSessions { .. }
             | UserCommand::ExpireSession { .. },
         ) => UNCHANGED,
         (User::Absent | User::Deleted | User::Erased, _) => Err(UserError::NotFound),
@@ -49,22 +52,17 @@ fn decide_live(account: &Account, command: &UserCommand) -> Decision {
         UserCommand::CreateUser(_) => Err(UserError::AlreadyExists),
         UserCommand::EraseUser => happened(UserEvent::UserErased {}),
         UserCommand::ChangeProfile(change) => change_profile(account, change),
-        UserCommand::AssignRoles {
-            from: Some(from), ..
-        } if *from != account.roles => Err(UserError::RolesChanged),
         UserCommand::AssignRoles { roles, .. } if *roles == account.roles => UNCHANGED,
-        UserCommand::AssignRoles { roles, .. } => happened(UserEvent::RolesAssigned {
-            roles: roles.clone(),
-        }),
+        UserCommand::AssignRoles {
+            roles,
+            tokens_end_by,
+        } => Ok(assign_roles(account, roles, *tokens_end_by)),
         UserCommand::SuspendUser => suspend(account),
         UserCommand::ActivateUser(cause) => activate(account, *cause),
         UserCommand::DeleteUser => happened(UserEvent::UserDeleted {}),
-        UserCommand::ChangePassword {
-            roles: Some(roles), ..
-        } if *roles != account.roles => Err(UserError::RolesChanged),
-        UserCommand::ChangePassword {
-            scheme, revision, ..
-        } => change_password(account, scheme, *revision),
+        UserCommand::ChangePassword { scheme, revision } => {
+            change_password(account, scheme, *revision)
+        }
         UserCommand::LinkIdentity { provider, identity } => {
             is_provider(*provider)?;
             signs_in_by(account, *provider)?;
@@ -89,6 +87,11 @@ fn decide_live(account: &Account, command: &UserCommand) -> Decision {
         }),
         UserCommand::StartSession(wish) => start_session(account, wish),
         UserCommand::EndSession { session_id, reason } => end_session(account, session_id, *reason),
+        UserCommand::EndSessions {
+            with_tokens,
+            reason,
+            at,
+        } => Ok(end_sessions(account, *with_tokens, *reason, *at)),
         UserCommand::ExpireSession { session_id, at } => expire_session(account, session_id, *at),
         UserCommand::JoinOrganization(id) if account.membership(*id).is_some() => {
             Err(UserError::AlreadyMember)
@@ -153,6 +156,28 @@ fn change_profile(account: &Account, change: &ProfileChange) -> Decision {
     happened(UserEvent::ProfileChanged {
         change: Personal::Known(change),
     })
+}
+
+/// Tokens must not outlast what the new roles allow, or a member's token of years would become an owner's.
+fn assign_roles(
+    account: &Account,
+    roles: &BTreeSet<Role>,
+    tokens_end_by: Option<DateTime<Utc>>,
+) -> Vec<UserEvent> {
+    let assigned = UserEvent::RolesAssigned {
+        roles: roles.clone(),
+    };
+    let tokens = account.sessions.iter().filter(|(_, open)| open.is_token());
+    let shortened = tokens_end_by.into_iter().flat_map(|ends_at| {
+        let outlasting = tokens
+            .clone()
+            .filter(move |(_, open)| open.ends_at > ends_at);
+        outlasting.map(move |(id, _)| UserEvent::SessionShortened {
+            session_id: id.clone(),
+            ends_at,
+        })
+    });
+    [assigned].into_iter().chain(shortened).collect()
 }
 
 fn suspend(account: &Account) -> Decision {
@@ -274,6 +299,11 @@ fn start_session(account: &Account, wish: &StartSession) -> Decision {
     // A token may be made for somebody who has yet to come: they do with its first use.
     let mut events = if is_token { Vec::new() } else { came };
     if is_token {
+        let is_owner = account.roles.contains(&Role::Owner);
+        let limit = wish.owner_limit_s.filter(|_| is_owner);
+        if limit.is_some_and(|limit| wish.session.lifetime_s > limit) {
+            return Err(UserError::TokenTooLong);
+        }
         let tokens = account.sessions.values().filter(|open| open.is_token());
         if tokens.filter(|open| open.ends_at > wish.at).count() >= MOST_TOKENS {
             return Err(UserError::TooManyTokens);
@@ -315,6 +345,20 @@ fn end_session(account: &Account, session_id: &SessionId, reason: EndReason) -> 
     });
     let ids = std::iter::once(session_id).chain(connections.map(|(id, _)| id));
     Ok(ids.map(|id| ended(id, reason)).collect())
+}
+
+fn end_sessions(
+    account: &Account,
+    with_tokens: bool,
+    reason: EndReason,
+    at: DateTime<Utc>,
+) -> Vec<UserEvent> {
+    let lasting = account
+        .sessions
+        .iter()
+        .filter(|(_, open)| open.ends_at > at);
+    let ending = lasting.filter(|(_, open)| with_tokens || !open.is_token());
+    ending.map(|(id, _)| ended(id, reason)).collect()
 }
 
 fn expire_session(account: &Account, session_id: &SessionId, at: DateTime<Utc>) -> Decision {

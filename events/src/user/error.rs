@@ -32,6 +32,9 @@ pub enum UserError {
     /// Tokens are refused, and never ended to make room: somebody relies on each.
     #[error("the user has as many API tokens as one can have: delete one first")]
     TooManyTokens,
+    /// The user became an owner after the lifetime was checked.
+    #[error("an owner's API tokens may not live that long")]
+    TokenTooLong,
     /// Who signs in otherwise has no password to change.
     #[error("the user does not sign in with a password")]
     HasNoPassword,
@@ -50,9 +53,6 @@ pub enum UserError {
     /// Users always belong somewhere.
     #[error("the user belongs to no other organization: add them to another one first")]
     LastOrganization,
-    /// The roles were changed while somebody's right to change them was judged.
-    #[error("the roles have changed meanwhile")]
-    RolesChanged,
     /// The password was replaced while it was being verified.
     #[error("the password has changed meanwhile")]
     CredentialsChanged,

@@ -83,6 +83,25 @@ impl User {
 }
 
 impl Account {
+    /// An account as far as permissions depend on it: without person, credentials and sessions.
+    #[must_use]
+    pub fn without_person(
+        status: Status,
+        roles: BTreeSet<Role>,
+        organizations: Vec<Membership>,
+    ) -> Self {
+        Self {
+            person: Personal::Erased,
+            login_type: LoginType::None,
+            status,
+            roles,
+            organizations,
+            password_revision: 0,
+            is_linked: false,
+            sessions: BTreeMap::new(),
+        }
+    }
+
     /// Whether they are one of those without whom nobody could manage the service.
     #[must_use]
     pub fn is_active_owner(&self) -> bool {

@@ -218,7 +218,7 @@ fn create(wish: CreateUser) -> UserCommand {
 fn assign<const N: usize>(roles: [Role; N]) -> UserCommand {
     UserCommand::AssignRoles {
         roles: roles.into(),
-        from: None,
+        tokens_end_by: None,
     }
 }
 
@@ -230,7 +230,6 @@ fn change_password(revision: i64) -> UserCommand {
     UserCommand::ChangePassword {
         scheme: "argon2id".into(),
         revision,
-        roles: None,
     }
 }
 
@@ -272,6 +271,7 @@ fn begin(session: Session, at: i64) -> UserCommand {
         session,
         token_name: None,
         password_revision: None,
+        owner_limit_s: None,
         at: minute(at),
     })
 }
@@ -281,6 +281,7 @@ fn start_by_password(id: &str, revision: i64) -> UserCommand {
         session: session(id, 60),
         token_name: None,
         password_revision: Some(revision),
+        owner_limit_s: None,
         at: minute(0),
     })
 }
@@ -290,8 +291,17 @@ fn start_named(id: &str, name: &str) -> UserCommand {
         session: token(id, 60),
         token_name: Some(token_name(name)),
         password_revision: None,
+        owner_limit_s: None,
         at: minute(0),
     })
+}
+
+fn end_sessions(with_tokens: bool) -> UserCommand {
+    UserCommand::EndSessions {
+        with_tokens,
+        reason: EndReason::ProviderRefused,
+        at: minute(0),
+    }
 }
 
 fn end_session(id: &str) -> UserCommand {
@@ -328,7 +338,7 @@ fn assign_at<const N: usize>(organization_id: Uuid, roles: [OrganizationRole; N]
 }
 
 /// One of each.
-fn all_commands() -> [UserCommand; 19] {
+fn all_commands() -> [UserCommand; 20] {
     [
         create(ada()),
         UserCommand::ChangeProfile(renamed("countess")),
@@ -345,6 +355,7 @@ fn all_commands() -> [UserCommand; 19] {
         rehash(1),
         start("B", 60),
         end_session("A"),
+        end_sessions(true),
         expire("A"),
         join(AWAY),
         leave(HOME),

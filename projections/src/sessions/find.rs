@@ -15,7 +15,7 @@ pub struct KnownSession {
     pub session: SessionRow,
     /// Absent for one that was never used.
     pub last_used: Option<DateTime<Utc>>,
-    /// Whether the vault holds what a provider gave when the user signed in by it.
+    /// Whether the vault holds the tokens that a provider gave when the user last signed in by it.
     pub has_provider_tokens: bool,
     /// When that provider has to be asked again, if ever.
     pub provider_expires_at: Option<DateTime<Utc>>,
@@ -65,7 +65,7 @@ pub async fn find(
            LEFT JOIN live.session_activity AS use ON use.session_id = sessions.id
            LEFT JOIN live.user_activity AS activity ON activity.user_id = users.id
            LEFT JOIN vault.provider_tokens AS provider
-                  ON provider.subject_id = sessions.user_id AND sessions.login_type IN ('github', 'oidc')
+                  ON provider.subject_id = sessions.user_id
           WHERE sessions.id = $1",
     )
     .bind(&id.0)

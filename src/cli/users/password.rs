@@ -28,7 +28,6 @@ pub async fn set_password(app: &App, one: &One) -> Result<(), Box<dyn Error>> {
     let command = UserCommand::ChangePassword {
         scheme: hashed.scheme,
         revision,
-        roles: None,
     };
     let secrets = vec![VaultWrite::PasswordHash {
         subject: id,

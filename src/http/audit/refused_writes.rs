@@ -16,7 +16,7 @@ use axum::{
     response::Response,
 };
 use rollcall_events::{
-    Actor,
+    Actor, Metadata,
     attempt::{Action, RefusedAttempt, ResourceType},
 };
 use rollcall_projections::sessions::KnownSession;
@@ -25,8 +25,11 @@ use uuid::Uuid;
 use crate::{
     app::{App, AppState},
     http::{
-        answer::Refusal, identity::Identity, organizations, request_context::RequestContext,
-        users::target,
+        answer::Refusal,
+        identity::Identity,
+        organizations::{self, target::Name},
+        request_context::RequestContext,
+        users::target::{self, UserName},
     },
 };
 
@@ -139,7 +142,10 @@ impl Change {
         };
         let actor = Actor::User(self.caller.user.row.id);
         let authentication = format!("session:{}", self.caller.session.id.0);
-        let metadata = self.request.metadata(actor, Some(authentication), app.ids);
+        let metadata = Metadata {
+            actor,
+            ..self.request.metadata(Some(authentication), app.ids)
+        };
         app.attempts.note(attempt, metadata).await;
         Ok(())
     }
@@ -151,7 +157,12 @@ impl Change {
             return Ok((self.action == Action::Logout).then_some(me.row.id));
         };
         let found = target::find(app, me, user).await?;
-        Ok(Some(found.map_or_else(|| nobody(user), |user| user.row.id)))
+        let missing = || match UserName::parse(user) {
+            UserName::Id(id) => id,
+            UserName::Username(key) => missing(&key),
+            UserName::Me => me.row.id,
+        };
+        Ok(Some(found.map_or_else(missing, |user| user.row.id)))
     }
 
     /// The same of the organisation.
@@ -160,19 +171,20 @@ impl Change {
             return Ok(None);
         };
         let found = organizations::target::find(app, organization).await?;
-        let id = found.map_or_else(|| nobody(organization), |organization| organization.id);
-        Ok(Some(id))
+        let missing = || match Name::parse(organization) {
+            Name::Id(id) => id,
+            Name::Key(key) => missing(&key),
+        };
+        Ok(Some(found.map_or_else(missing, |found| found.id)))
     }
 }
 
-/// An identifier for what does not exist: the one that was asked for, or for a name one of this process that does not
-/// give the name away.
-fn nobody(name: &str) -> Uuid {
+/// An identifier for what has no such name: one of this process, which does not give the name away. All spellings of a name
+/// have one, as all spellings of a hidden user's name stand for that user.
+fn missing(key: &str) -> Uuid {
     static SECRET: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
-    Uuid::parse_str(name).unwrap_or_else(|_| {
-        let [high, low] = SECRET.each_ref().map(|half| half.hash_one(name));
-        Uuid::from_u64_pair(high, low)
-    })
+    let [high, low] = SECRET.each_ref().map(|half| half.hash_one(key));
+    Uuid::from_u64_pair(high, low)
 }
 
 #[cfg(test)]

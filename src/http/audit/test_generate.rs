@@ -16,10 +16,11 @@ use uuid::Uuid;
 use crate::{
     app::{App, AppState},
     http::{
-        answer::{Refusal, Validation, position_header},
+        answer::{Refusal, Validation},
         body::JsonBody,
         caller::Caller,
         openapi::schemas,
+        position::position_header,
         unknown_route,
     },
     permissions::{self, Object},
@@ -66,10 +67,16 @@ pub async fn test_generate(
     if !app.config.audit_test_entries {
         return Err(unknown_route().await);
     }
-    caller.require(permissions::Action::Create, &Object::audit_log())?;
+    let required = caller
+        .requirement()
+        .allows(permissions::Action::Create, Object::audit_log());
+    caller.meets(&app, &required, None)?;
     let JsonBody(request) = JsonBody::<Request>::from_request(body, &app).await?;
     let entry = read(&app, &caller, request)?;
-    let made_up = app.attempts.make_up(entry, caller.metadata(&app)).await;
+    let made_up = app
+        .attempts
+        .make_up(entry, caller.authority(&app, required))
+        .await;
     let done = made_up.map_err(|error| Refusal::from_command(&error))?;
     Ok((StatusCode::NO_CONTENT, position_header(done.position)).into_response())
 }

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
 use rollcall_events::{
-    Actor, Claim, Metadata,
+    Authority, Claim,
     attempt::RefusalReason,
+    permissions::{NotAllowed, Requirement},
     user::{
         AvatarUrl, CreateUser, EmailAddress, LoginType, Person, ProfileChange, Role, Status,
         UserCommand, UserError, Username,
@@ -147,8 +148,8 @@ async fn link(
         provider: by,
         identity: proven.identity.clone(),
     };
-    let metadata = metadata(app, context, by, id);
-    match app.users.execute(id, command, metadata, Vec::new()).await {
+    let authority = authority(app, context, by, id);
+    match app.users.execute(id, command, authority, Vec::new()).await {
         Ok(_) => Ok(user.clone()),
         Err(CommandError::Refused(UserError::AlreadyLinked)) => {
             // By another browser, to this very account, a moment ago?
@@ -163,6 +164,7 @@ async fn link(
         Err(CommandError::Refused(UserError::OtherLoginType(now))) => {
             Err(other_login_type(id, now))
         }
+        Err(CommandError::Denied(NotAllowed::Suspended)) => Err(suspended(id)),
         Err(error) => Err(Refusal::from_command(&error).into()),
     }
 }
@@ -230,8 +232,12 @@ async fn create(
         identity: Some(proven.identity.clone()),
         first: is_first,
     });
-    let metadata = metadata(app, context, by, id);
-    let done = app.users.execute(id, command, metadata, Vec::new()).await?;
+    let metadata = context.metadata(Some(by.name().to_owned()), app.ids);
+    let authority = Authority::user(id, Requirement::sign_up(), metadata);
+    let done = app
+        .users
+        .execute(id, command, authority, Vec::new())
+        .await?;
     Ok((id, done))
 }
 
@@ -252,14 +258,15 @@ async fn refresh(
     };
     loop {
         let command = UserCommand::ChangeProfile(change.clone());
-        let metadata = metadata(app, context, by, id);
-        match app.users.execute(id, command, metadata, Vec::new()).await {
+        let authority = authority(app, context, by, id);
+        match app.users.execute(id, command, authority, Vec::new()).await {
             Ok(_) => return Ok(()),
             // Somebody else has it here: they keep it, and this user the one they had.
             Err(CommandError::Taken(Claim::Email(_))) if change.email.is_some() => {
                 tracing::warn!(user = %id, "the provider's e-mail address is another user's: it is not taken over");
                 change.email = None;
             }
+            Err(CommandError::Denied(NotAllowed::Suspended)) => return Err(suspended(id)),
             Err(error) => return Err(Refusal::from_command(&error).into()),
         }
     }
@@ -285,11 +292,14 @@ pub async fn convert(
         revision: wish.revision,
     };
     let secrets = vec![VaultWrite::NoPassword { subject: id }];
-    let metadata = metadata(app, context, by, id);
-    match app.users.execute(id, command, metadata, secrets).await {
+    let authority = authority(app, context, by, id);
+    match app.users.execute(id, command, authority, secrets).await {
         Ok(_) => Ok(id),
         Err(CommandError::Taken(Claim::Identity(_))) => Err(linked_elsewhere(id)),
-        Err(CommandError::Refused(UserError::Suspended)) => Err(suspended(id)),
+        Err(
+            CommandError::Refused(UserError::Suspended)
+            | CommandError::Denied(NotAllowed::Suspended),
+        ) => Err(suspended(id)),
         Err(CommandError::Refused(UserError::OtherLoginType(now))) => {
             Err(other_login_type(id, now))
         }
@@ -305,8 +315,10 @@ pub async fn convert(
     }
 }
 
-fn metadata(app: &App, context: &RequestContext, by: LoginType, user: Uuid) -> Metadata {
-    context.metadata(Actor::User(user), Some(by.name().to_owned()), app.ids)
+/// That of a user for whom a provider has just vouched.
+pub fn authority(app: &App, context: &RequestContext, by: LoginType, user: Uuid) -> Authority {
+    let metadata = context.metadata(Some(by.name().to_owned()), app.ids);
+    Authority::user(user, Requirement::sign_in(), metadata)
 }
 
 /// The user may not come in.

@@ -6,8 +6,8 @@ use axum::{
 };
 use chrono::TimeDelta;
 use rollcall_events::{
-    Actor,
     attempt::{Action, RefusalReason, RefusedAttempt, ResourceType},
+    permissions::NotAllowed,
     user::{LoginType, Scope, Session, StartSession, UserCommand, UserError},
 };
 use uuid::Uuid;
@@ -24,9 +24,7 @@ use crate::{
     },
     command_bus::CommandError,
     http::{
-        answer::{Refusal, position_header},
-        cookies::session_cookie,
-        csrf,
+        answer::Refusal, cookies::session_cookie, csrf, position::position_header,
         request_context::RequestContext,
     },
 };
@@ -114,6 +112,7 @@ async fn start_session(
         },
         token_name: None,
         password_revision: None,
+        owner_limit_s: None,
         at: now,
     });
     let vault = app.log.vault();
@@ -121,14 +120,17 @@ async fn start_session(
         .provider_tokens_write(user, proven.tokens, proven.expires_at)
         .await
         .map_err(Refusal::from)?;
-    let metadata = context.metadata(Actor::User(user), Some(by.name().to_owned()), app.ids);
+    let authority = account::authority(app, context, by, user);
     match app
         .users
-        .execute(user, command, metadata, vec![secrets])
+        .execute(user, command, authority, vec![secrets])
         .await
     {
         Ok(done) => Ok((token.expose(), done.position)),
-        Err(CommandError::Refused(UserError::Suspended)) => Err(account::suspended(user)),
+        Err(
+            CommandError::Refused(UserError::Suspended)
+            | CommandError::Denied(NotAllowed::Suspended),
+        ) => Err(account::suspended(user)),
         Err(CommandError::Refused(UserError::OtherLoginType(now))) => {
             Err(account::other_login_type(user, now))
         }
@@ -162,7 +164,7 @@ async fn note(app: &App, context: &RequestContext, denial: &Denial) {
         reason: Some(denial.reason),
         email: denial.email.clone(),
     };
-    let metadata = context.metadata(Actor::Anonymous, None, app.ids);
+    let metadata = context.metadata(None, app.ids);
     app.attempts.note(attempt, metadata).await;
 }
 

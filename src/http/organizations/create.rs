@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use rollcall_events::{
-    Metadata,
+    Authority,
     organization::{
         CreateOrganization, OrganizationCommand, OrganizationDetails, OrganizationName,
     },
@@ -25,10 +25,11 @@ use crate::{
     app::{App, AppState},
     command_bus::{CommandError, Done},
     http::{
-        answer::{Json, Refusal, Validation, position_header},
+        answer::{Json, Refusal, Validation},
         body::JsonBody,
         caller::Caller,
         openapi::schemas,
+        position::position_header,
         users::{fields::Fields, refused::refused},
     },
     permissions::{Action, Object},
@@ -66,13 +67,16 @@ pub async fn create(
     caller: Caller,
     body: axum::extract::Request,
 ) -> Result<Response, Refusal> {
-    caller.require(Action::Create, &Object::any_organization())?;
+    let required = caller
+        .requirement()
+        .allows(Action::Create, Object::any_organization());
+    caller.meets(&app, &required, None)?;
     let JsonBody(request) = JsonBody::<Request>::from_request(body, &app).await?;
     let wish = read(&request)?;
     must_be_free(&app, &wish.name).await?;
     let id = app.ids.uuid();
-    let creation = caller.metadata(&app);
-    let cause = creation.command_id;
+    let creation = caller.authority(&app, required);
+    let joining = creation.clone().following(app.ids.uuid());
     let command = OrganizationCommand::CreateOrganization(wish);
     app.organizations
         .execute(id, command, creation, Vec::new())
@@ -81,7 +85,7 @@ pub async fn create(
             CommandError::Taken(_) => taken(),
             other => Refusal::from_command(&other),
         })?;
-    let done = join(&app, &caller, id, cause).await?;
+    let done = join(&app, &caller, id, joining).await?;
     let row = find::by_id(&app.pool, id)
         .await?
         .ok_or_else(Refusal::not_found)?;
@@ -126,14 +130,13 @@ async fn must_be_free(app: &App, name: &OrganizationName) -> Result<(), Refusal>
 }
 
 /// The creator joins, because of the creation.
-async fn join(app: &App, caller: &Caller, id: Uuid, cause: Uuid) -> Result<Done, Refusal> {
-    let metadata = Metadata {
-        causation_id: cause,
-        ..caller.metadata(app)
-    };
+async fn join(app: &App, caller: &Caller, id: Uuid, authority: Authority) -> Result<Done, Refusal> {
     let command = UserCommand::JoinOrganization(id);
     let user = caller.user().row.id;
-    let joined = app.users.execute(user, command, metadata, Vec::new()).await;
+    let joined = app
+        .users
+        .execute(user, command, authority, Vec::new())
+        .await;
     joined.map_err(|error| refused(&error))
 }
 

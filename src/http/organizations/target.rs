@@ -27,17 +27,31 @@ pub async fn target(
 
 /// The organisation, whoever may see it.
 pub async fn find(app: &App, organization: &str) -> sqlx::Result<Option<OrganizationRow>> {
-    if organization.eq_ignore_ascii_case(DEFAULT) {
-        return find::by_id(&app.pool, app.default_organization).await;
+    match Name::parse(organization) {
+        Name::Id(id) => find::by_id(&app.pool, id).await,
+        Name::Key(key) if key == DEFAULT => find::by_id(&app.pool, app.default_organization).await,
+        Name::Key(key) if key.contains('\0') => Ok(None),
+        Name::Key(key) => find::by_name(&app.pool, &key).await,
     }
-    // Longer than a name can be.
-    if organization.len() == 36
-        && let Ok(id) = Uuid::parse_str(organization)
-    {
-        return find::by_id(&app.pool, id).await;
+}
+
+/// What a path calls an organization: the same for every spelling that means the same one.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Name {
+    /// An identifier, in any case.
+    Id(Uuid),
+    /// A name, by its key.
+    Key(String),
+}
+
+impl Name {
+    /// Reads a part of a path that is percent-decoded.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        // An identifier is longer than a name can be.
+        match Uuid::parse_str(text) {
+            Ok(id) if text.len() == 36 => Self::Id(id),
+            _ => Self::Key(text.to_ascii_lowercase()),
+        }
     }
-    if organization.contains('\0') {
-        return Ok(None);
-    }
-    find::by_name(&app.pool, &organization.to_ascii_lowercase()).await
 }

@@ -44,10 +44,12 @@ pub async fn show_key(
         return Ok(page(&app, &visitor, &complaint(&refusal)).refusing(refusal));
     }
     let user = visitor.caller.user().row.id;
-    visitor
-        .caller
-        .require(Action::Create, &Object::api_key_of(user))?;
-    let minted = mint::mint(&app, &visitor.caller, user).await?;
+    let caller = &visitor.caller;
+    let required = caller
+        .requirement()
+        .allows(Action::Create, Object::api_key_of(user));
+    caller.meets(&app, &required, None)?;
+    let minted = mint::mint(&app, caller, required, user).await?;
     let body = format!(
         include_str!("key.html"),
         key = Text(&minted.token.expose()),

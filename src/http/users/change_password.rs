@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use rollcall_events::{
+    Authority,
     user::{LoginType, UserCommand, UserError},
     vault::VaultWrite,
 };
@@ -22,11 +23,12 @@ use crate::{
     auth::passwords::{Hashed, Verdict},
     command_bus::{CommandError, Done},
     http::{
-        answer::{Refusal, Validation, position_header},
+        answer::{Refusal, Validation},
         body::JsonBody,
         caller::Caller,
         openapi::schemas,
         path::Path,
+        position::position_header,
     },
     permissions::{Action, Object},
 };
@@ -46,11 +48,11 @@ pub struct Request {
     password: String,
 }
 
-/// Changes a password. Whoever changes their own must know the old one; who manages users need not, but for owners.
+/// Changes a password. Users who change their own must know the old one; those who manage the user need not.
 #[utoipa::path(put, path = "/api/v2/users/{user}/password", tag = "users", operation_id = "change_password",
     request_body = Request, responses(
         (status = 204, description = "It is changed; every session and token of the user has ended."),
-        (status = 409, description = "Others were changing the password, or the user's roles, at the same moment."),
+        (status = 409, description = "Others were changing the password at the same moment."),
     ))]
 pub async fn change_password(
     State(app): State<AppState>,
@@ -59,11 +61,18 @@ pub async fn change_password(
     body: axum::extract::Request,
 ) -> Result<Response, Refusal> {
     let found = target(&app, &caller, &user).await?;
-    caller.require_or_hide(Action::UpdatePersonal, &Object::user(found.row.id))?;
+    let id = found.row.id;
+    let required = caller
+        .requirement()
+        .sees(id)
+        .allows_or_hides(Action::UpdatePersonal, Object::user(id))
+        .outranks(id);
+    caller.meets(&app, &required, Some(&found))?;
     let JsonBody(request) = JsonBody::<Request>::from_request(body, &app).await?;
     require(&request)?;
     may_change(&caller, &found, &request)?;
-    let done = change(&app, &caller, &found, request).await?;
+    let authority = caller.authority(&app, required);
+    let done = change(&app, authority, &found, request).await?;
     Ok((StatusCode::NO_CONTENT, position_header(done.position)).into_response())
 }
 
@@ -80,12 +89,8 @@ fn may_change(caller: &Caller, found: &FoundUser, request: &Request) -> Result<(
     if row.deleted_at.is_some() {
         return Err(Refusal::not_found());
     }
-    if row.id == caller.user().row.id {
-        if request.old_password.is_empty() {
-            return refused("Old password is required.");
-        }
-    } else if !caller.subject().may_reset_password(row.id, &row.roles) {
-        return refused("Only owners can change the password of an owner.");
+    if row.id == caller.user().row.id && request.old_password.is_empty() {
+        return refused("Old password is required.");
     }
     if row.login_type != LoginType::Password {
         return refused("This user does not sign in with a password.");
@@ -95,7 +100,7 @@ fn may_change(caller: &Caller, found: &FoundUser, request: &Request) -> Result<(
 
 async fn change(
     app: &App,
-    caller: &Caller,
+    authority: Authority,
     found: &FoundUser,
     request: Request,
 ) -> Result<Done, Refusal> {
@@ -125,21 +130,21 @@ async fn change(
                 "New password cannot match old password.",
             ));
         }
-        let is_own = id == caller.user().row.id;
         let revision = app.password_revision(id, &credential).await?;
         let command = UserCommand::ChangePassword {
             scheme: hashed.scheme,
             revision,
-            // Hashing takes its time: a member may have become an owner.
-            roles: (!is_own).then(|| found.row.roles.iter().copied().collect()),
         };
         let secrets = vec![VaultWrite::PasswordHash {
             subject: id,
             hash: hashed.hash,
             revision: revision + 1,
         }];
-        let metadata = caller.metadata(app);
-        match app.users.execute(id, command, metadata, secrets).await {
+        match app
+            .users
+            .execute(id, command, authority.clone(), secrets)
+            .await
+        {
             Ok(done) => return Ok(done),
             Err(CommandError::Refused(UserError::CredentialsChanged)) if tries < TRIES => {
                 tries += 1;

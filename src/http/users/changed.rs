@@ -11,7 +11,10 @@ use super::UserView;
 use crate::{
     app::App,
     command_bus::Done,
-    http::answer::{Json, Refusal, position_header},
+    http::{
+        answer::{Json, Refusal},
+        position::position_header,
+    },
 };
 
 /// Reads the user again: what was written is seen by every later read.

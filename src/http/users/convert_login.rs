@@ -23,14 +23,16 @@ use crate::{
     auth::{passwords::Verdict, providers::Flow},
     command_bus::CommandError,
     http::{
-        answer::{Json, Refusal, Validation, position_header},
+        answer::{Json, Refusal, Validation},
         body::JsonBody,
         caller::Caller,
         oauth2_callback::Conversion,
         openapi::schemas,
         path::Path,
+        position::position_header,
         timestamp::Timestamp,
     },
+    permissions::{Action, Object},
 };
 
 /// How long the browser has to go on to the provider.
@@ -167,6 +169,9 @@ async fn to_password(app: &App, caller: &Caller, password: String) -> Result<Res
     let row = &caller.user().row;
     let hints = [&row.username, &row.email, &row.name];
     let hints = hints.into_iter().flatten().cloned().collect();
+    let required = caller
+        .requirement()
+        .allows(Action::UpdatePersonal, Object::user(row.id));
     let hashed = app.passwords.accept(password, hints).await?;
     let known = app.users.state(row.id).await;
     let known = known.map_err(|error| refused(&CommandError::Log(error)))?;
@@ -185,7 +190,7 @@ async fn to_password(app: &App, caller: &Caller, password: String) -> Result<Res
     ];
     let done = app
         .users
-        .execute(row.id, command, caller.metadata(app), secrets)
+        .execute(row.id, command, caller.authority(app, required), secrets)
         .await
         .map_err(|error| refused(&error))?;
     let body = answer(String::new(), now, LoginType::Password, row.id);

@@ -27,10 +27,11 @@ use crate::{
     auth::passwords::Hashed,
     command_bus::CommandError,
     http::{
-        answer::{Json, Refusal, Validation, position_header},
+        answer::{Json, Refusal, Validation},
         body::JsonBody,
         caller::Caller,
         openapi::schemas,
+        position::position_header,
     },
     permissions::{Action, Object},
 };
@@ -90,13 +91,18 @@ pub async fn create(
     caller: Caller,
     body: axum::extract::Request,
 ) -> Result<Response, Refusal> {
-    caller.require(Action::Create, &Object::any_user())?;
+    let required = caller
+        .requirement()
+        .allows(Action::Create, Object::any_user());
+    caller.meets(&app, &required, None)?;
     let JsonBody(request) = JsonBody::<Request>::from_request(body, &app).await?;
     if request.service_account {
         return Err(no_service_accounts());
     }
     let wish = read(&app, &request)?;
-    may_create(&app, &caller, &wish)?;
+    must_have_a_way_in(&app, &wish)?;
+    let required = required.assigns(wish.roles.clone());
+    caller.meets(&app, &required, None)?;
     must_be_free(&app, &wish).await?;
     must_exist(&app, &wish.organizations).await?;
     let hashed = hash(&app, request, wish.login_type).await?;
@@ -120,7 +126,7 @@ pub async fn create(
     });
     let done = app
         .users
-        .execute(id, command, caller.metadata(&app), secrets)
+        .execute(id, command, caller.authority(&app, required), secrets)
         .await
         .map_err(|error| match error {
             CommandError::Taken(claim) => taken(Some(&claim)),
@@ -261,19 +267,14 @@ fn no_service_accounts() -> Refusal {
     )
 }
 
-fn may_create(app: &App, caller: &Caller, wish: &Wish) -> Result<(), Refusal> {
+fn must_have_a_way_in(app: &App, wish: &Wish) -> Result<(), Refusal> {
     if wish.login_type == LoginType::Password && !app.config.password_login {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,
             "Password authentication is disabled, so no user can have a password.",
         ));
     }
-    let subject = caller.subject();
-    if wish.roles.iter().all(|role| subject.may_assign(*role)) {
-        Ok(())
-    } else {
-        Err(Refusal::forbidden())
-    }
+    Ok(())
 }
 
 /// Looks before anything costly is done; the log decides in the end.

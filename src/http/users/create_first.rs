@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use rollcall_events::{
-    Actor,
+    Authority,
     user::{CreateUser, LoginType, Person, Role, Status, UserCommand},
     vault::VaultWrite,
 };
@@ -22,9 +22,10 @@ use crate::{
     app::AppState,
     command_bus::CommandError,
     http::{
-        answer::{Json, Refusal, position_header},
+        answer::{Json, Refusal},
         body::JsonBody,
         openapi::schemas,
+        position::position_header,
         request_context::RequestContext,
     },
 };
@@ -88,10 +89,10 @@ pub async fn create_first(
         hash: hashed.hash,
         revision: 1,
     }];
-    let metadata = context.metadata(Actor::Anonymous, None, app.ids);
+    let authority = Authority::anonymous(context.metadata(None, app.ids));
     let done = app
         .users
-        .execute(user_id, command, metadata, secrets)
+        .execute(user_id, command, authority, secrets)
         .await
         .map_err(|error| match error {
             CommandError::Taken(_) => somebody_is_here(),

@@ -12,9 +12,10 @@ use super::{refused::refused, target::target};
 use crate::{
     app::AppState,
     http::{
-        answer::{Json, Notice, Refusal, position_header},
+        answer::{Json, Notice, Refusal},
         caller::Caller,
         path::Path,
+        position::position_header,
     },
     permissions::{Action, Object},
 };
@@ -39,14 +40,24 @@ pub async fn delete(
             "You cannot delete yourself.",
         ));
     }
-    caller.require(Action::Delete, &Object::user(id))?;
+    let required = caller
+        .requirement()
+        .sees(id)
+        .allows(Action::Delete, Object::user(id))
+        .outranks(id);
+    caller.meets(&app, &required, Some(&found))?;
     let secrets = vec![
         VaultWrite::NoPassword { subject: id },
         VaultWrite::NoProviderTokens { subject: id },
     ];
     let done = app
         .users
-        .execute(id, UserCommand::DeleteUser, caller.metadata(&app), secrets)
+        .execute(
+            id,
+            UserCommand::DeleteUser,
+            caller.authority(&app, required),
+            secrets,
+        )
         .await
         .map_err(|error| refused(&error))?;
     let answer = Json(StatusCode::OK, Notice::new("User has been deleted!"));

@@ -24,6 +24,7 @@ use crate::{
         caller::Caller,
         openapi::schemas,
         path::Path,
+        position::must_read_log,
         query::Parameters,
     },
     permissions::{Action, Object},
@@ -70,10 +71,10 @@ struct Change {
     params(
         ("from_at" = Option<String>, Query, format = DateTime, example = "2026-01-01T12:00:00Z", description = "Since this time."),
         ("from_version" = Option<i64>, Query, minimum = 0, example = 1, description = "Since the user's event of this number."),
-        ("from_position" = Option<i64>, Query, minimum = 0, example = 7, description = "Since the event at this place in the log."),
+        ("from_position" = Option<i64>, Query, minimum = 0, example = 7, description = "Since the event at this position in the log. For callers who may read the audit log."),
         ("at" = Option<String>, Query, format = DateTime, example = "2026-01-31T12:00:00Z", description = "Up to this time."),
         ("version" = Option<i64>, Query, minimum = 0, example = 1, description = "Up to the user's event of this number."),
-        ("position" = Option<i64>, Query, minimum = 0, example = 7, description = "Up to the event at this place in the log."),
+        ("position" = Option<i64>, Query, minimum = 0, example = 7, description = "Up to the event at this position in the log. For callers who may read the audit log."),
     ),
     responses((status = 200, body = Answer), (status = 400)))]
 pub async fn difference(
@@ -88,6 +89,8 @@ pub async fn difference(
     let from = moment_named(&mut parameters, SINCE);
     let to = moment_named(&mut parameters, NAMES);
     parameters.finish()?;
+    must_read_log(&caller, from)?;
+    must_read_log(&caller, to)?;
     let before = match from {
         Some(moment) => view_at(&app, &found, moment, SINCE).await?,
         None => None,

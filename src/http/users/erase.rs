@@ -16,10 +16,11 @@ use crate::{
     app::AppState,
     erasure,
     http::{
-        answer::{Json, Notice, Refusal, position_header},
+        answer::{Json, Notice, Refusal},
         body::JsonBody,
         caller::Caller,
         path::Path,
+        position::position_header,
     },
     permissions::{Action, Object},
 };
@@ -56,10 +57,15 @@ pub async fn erase(
             "You cannot erase yourself: ask another owner.",
         ));
     }
-    caller.require(Action::Erase, &Object::user(id))?;
+    let required = caller
+        .requirement()
+        .sees(id)
+        .allows(Action::Erase, Object::user(id))
+        .outranks(id);
+    caller.meets(&app, &required, Some(&found))?;
     let JsonBody(request) = JsonBody::<Request>::from_request(body, &app).await?;
     must_be_meant(&found, &request)?;
-    let done = erasure::erase(&app, id, caller.metadata(&app))
+    let done = erasure::erase(&app, id, caller.authority(&app, required))
         .await
         .map_err(|error| refused(&error))?;
     let answer = Json(StatusCode::OK, Notice::new("The person has been erased."));

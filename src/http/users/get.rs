@@ -21,6 +21,7 @@ use crate::{
         answer::{Json, Refusal},
         caller::Caller,
         path::Path,
+        position::must_read_log,
         query::Parameters,
     },
     permissions::{Action, Object},
@@ -35,7 +36,7 @@ use crate::{
     params(
         ("at" = Option<String>, Query, format = DateTime, example = "2026-01-31T12:00:00Z", description = "As of this time."),
         ("version" = Option<i64>, Query, minimum = 0, example = 1, description = "As of the user's event of this number."),
-        ("position" = Option<i64>, Query, minimum = 0, example = 7, description = "As of the event at this place in the log."),
+        ("position" = Option<i64>, Query, minimum = 0, example = 7, description = "As of the event at this position in the log. For callers who may read the audit log."),
     ),
     responses((status = 200, body = UserView), (status = 400)))]
 pub async fn get(
@@ -52,6 +53,7 @@ pub async fn get(
         None => (found, 0),
         Some(moment) => {
             caller.require_or_hide(Action::ReadHistory, &Object::user(found.row.id))?;
+            must_read_log(&caller, Some(moment))?;
             as_of(&app, found, moment).await?
         }
     };

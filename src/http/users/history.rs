@@ -1,5 +1,6 @@
 //! `GET /users/{user}/history`: all that ever happened to a user, as a person reads it.
 
+mod entry_ids;
 mod view;
 
 use axum::{
@@ -22,12 +23,14 @@ use crate::{
         answer::{Json, Refusal},
         caller::Caller,
         path::Path,
+        position::reads_log,
         query::Parameters,
     },
     permissions::{Action, Object},
 };
 
-pub use view::EntryView;
+use entry_ids::EntryIds;
+pub use view::{EntryView, shown_actor, shown_authentication};
 
 /// Events on a page, unless the request says otherwise.
 const USUAL_PAGE: u32 = 100;
@@ -50,7 +53,8 @@ pub struct Answer {
 /// All that ever happened to a user, and the sign-ins that were refused.
 ///
 /// One's own, or with the right to see anybody's; of a deleted user by the id. Of an erased person it tells what happened,
-/// and nothing that belonged to them. Where somebody else's request came from is told to whoever may read the audit log.
+/// and nothing that belonged to them. Who else acted, and from where, and the positions of
+/// the log are for callers who may read the audit log.
 #[utoipa::path(get, path = "/api/v2/users/{user}/history", tag = "audit", operation_id = "user_history",
     params(
         ("order" = Option<String>, Query, pattern = "^(newest|oldest)$", example = "newest", description = "`newest` first, as without it, or `oldest`."),
@@ -74,23 +78,28 @@ pub async fn history(
     let found = target(&app, &caller, &user).await?;
     let user = found.row.id;
     caller.require_or_hide(Action::ReadHistory, &Object::user(user))?;
-    let request = read(query.as_deref(), user)?;
+    let reads_log = reads_log(&caller.subject());
+    let ids = EntryIds::for_caller(&app.history_key, reads_log);
+    let request = read(query.as_deref(), user, &ids)?;
     let page = page(&app.log, &request).await?;
     let actors = page.entries.iter().filter_map(|entry| actor(entry)?.user());
     // Nobody learns here whom else there is.
     let seen = actors.filter(|actor| caller.may(Action::Read, &Object::user(*actor)));
     let names = people::by_ids(&app.pool, &seen.collect::<Vec<_>>()).await?;
-    let sees_origins = caller.may(Action::Read, &Object::audit_log());
     let me = caller.user().row.id;
     // Who tries to sign in is nobody. Where that was is the business of whom they said they were.
     let is_own =
         |actor| actor == Some(Actor::User(me)) || (me == user && actor == Some(Actor::Anonymous));
     let entries = page.entries.iter().map(|entry| {
-        let view = EntryView::new(entry, &names);
-        if sees_origins || is_own(actor(entry)) {
+        let mut view = EntryView::new(entry, &names);
+        if !reads_log {
+            view.id = Place::of(view.id).map_or(view.id, |place| ids.id(place));
+            view.position = 0;
+        }
+        if reads_log || is_own(actor(entry)) {
             view
         } else {
-            view.without_origin()
+            view.of_another()
         }
     });
     let entries: Vec<EntryView> = entries.collect();
@@ -110,12 +119,12 @@ fn actor(entry: &Entry) -> Option<Actor> {
     Some(entry.legible()?.metadata.actor)
 }
 
-fn read(query: Option<&str>, user: Uuid) -> Result<PageRequest, Refusal> {
+fn read(query: Option<&str>, user: Uuid, ids: &EntryIds) -> Result<PageRequest, Refusal> {
     let mut parameters = Parameters::parse(query);
     let request = PageRequest {
         user,
         order: order(&mut parameters),
-        after: after(&mut parameters),
+        after: after(&mut parameters, ids),
         kinds: kinds(&mut parameters),
         actor: actor_wanted(&mut parameters),
         from: parameters.time("from"),
@@ -138,9 +147,9 @@ fn order(parameters: &mut Parameters) -> Order {
     }
 }
 
-fn after(parameters: &mut Parameters) -> Option<i64> {
+fn after(parameters: &mut Parameters, ids: &EntryIds) -> Option<i64> {
     let id = parameters.uuid("after_id")?;
-    let place = Place::of(id);
+    let place = ids.place(id);
     if place.is_none() {
         let detail = "Query param \"after_id\" must be the id of an entry";
         parameters.refuse("after_id", detail.to_owned());

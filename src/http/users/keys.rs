@@ -25,22 +25,29 @@ use super::target::target;
 use crate::{
     app::App,
     http::{answer::Refusal, caller::Caller},
-    permissions::{Action, Object},
+    permissions::{Action, Object, Requirement},
 };
 
-/// The user whose keys a path speaks of, if the caller may do this to them. Who is gone has no keys.
+/// The user whose keys a path speaks of, if the caller may do this to them, and what that requires. Deleted users have
+/// no keys.
 async fn holder(
     app: &App,
     caller: &Caller,
     user: &str,
     action: Action,
-) -> Result<FoundUser, Refusal> {
+) -> Result<(FoundUser, Requirement), Refusal> {
     let found = target(app, caller, user).await?;
-    caller.require(action, &Object::api_key_of(found.row.id))?;
+    let id = found.row.id;
+    let required = caller
+        .requirement()
+        .sees(id)
+        .allows(action, Object::api_key_of(id))
+        .outranks(id);
+    caller.meets(app, &required, Some(&found))?;
     if found.row.deleted_at.is_some() {
         return Err(Refusal::not_found());
     }
-    Ok(found)
+    Ok((found, required))
 }
 
 /// A key of this user, by its id. Somebody else's is not found.

@@ -26,6 +26,7 @@ use crate::{
     http::{
         answer::{Json, Refusal},
         caller::Caller,
+        position::must_read_log,
         query::{Invalid, Parameters},
         streamed::{Frame, LARGEST_PAGE, streamed},
     },
@@ -58,7 +59,7 @@ struct Answer {
         ("limit" = Option<i32>, Query, minimum = 0, example = 25, description = "At most so many. 0: no limit."),
         ("offset" = Option<i32>, Query, minimum = 0, example = 0, description = "Leave out so many at the beginning."),
         ("at" = Option<String>, Query, format = DateTime, example = "2026-01-31T12:00:00Z", description = "As of this time."),
-        ("position" = Option<i64>, Query, minimum = 0, example = 7, description = "As of the event at this place in the log."),
+        ("position" = Option<i64>, Query, minimum = 0, example = 7, description = "As of the event at this position in the log. For callers who may read the audit log."),
     ),
     responses((status = 200, body = Answer)))]
 pub async fn list(
@@ -67,6 +68,7 @@ pub async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let (request, moment) = read(&app, &caller, query.as_deref())?;
+    must_read_log(&caller, moment)?;
     let is_long = request.limit == 0 || request.limit > LARGEST_PAGE;
     let offset = request.offset;
     if let Some(moment) = moment {

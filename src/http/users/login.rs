@@ -12,9 +12,10 @@ use super::sign_in;
 use crate::{
     app::AppState,
     http::{
-        answer::{Json, Refusal, position_header},
+        answer::{Json, Refusal},
         body::JsonBody,
         openapi::schemas,
+        position::position_header,
         request_context::RequestContext,
     },
 };

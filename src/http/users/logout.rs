@@ -10,10 +10,12 @@ use rollcall_events::user::{EndReason, UserCommand};
 
 use crate::{
     app::{App, AppState},
+    command_bus::CommandError,
     http::{
-        answer::{Json, Notice, Refusal, position_header},
+        answer::{Json, Notice, Refusal},
         caller::Caller,
         cookies::session_cookie,
+        position::position_header,
     },
 };
 
@@ -40,10 +42,16 @@ pub async fn end_session(app: &App, caller: &Caller) -> Result<(HeaderMap, i64),
         reason: EndReason::SignedOut,
     };
     let user = caller.user().row.id;
-    let executed = app
-        .users
-        .execute(user, command, caller.metadata(app), Vec::new())
+    let authority = caller.authority(app, caller.requirement());
+    let users = &app.users;
+    let mut executed = users
+        .execute(user, command.clone(), authority, Vec::new())
         .await;
+    // Suspended a moment ago: the session must not come back to life when they are activated.
+    if matches!(executed, Err(CommandError::Denied(_))) {
+        let authority = caller.authority_of_system(app);
+        executed = users.execute(user, command, authority, Vec::new()).await;
+    }
     let done = executed.map_err(|error| Refusal::from_command(&error))?;
     let mut cookies = HeaderMap::new();
     if let Some(cookie) = session_cookie("", &app.config) {

@@ -13,7 +13,7 @@ pub fn refused(error: &CommandError<UserError>) -> Refusal {
     match error {
         CommandError::Taken(claim) => taken(claim),
         CommandError::Refused(UserError::NotFound) => Refusal::not_found(),
-        CommandError::Refused(UserError::RolesChanged | UserError::CredentialsChanged) => {
+        CommandError::Refused(UserError::CredentialsChanged) => {
             Refusal::from_command(&CommandError::<UserError>::Contended)
         }
         CommandError::Refused(rule) => Refusal::new(StatusCode::BAD_REQUEST, sentence(*rule)),

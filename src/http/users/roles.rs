@@ -7,16 +7,15 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use rollcall_events::user::{Role, UserCommand, UserError};
-use rollcall_projections::users::{FoundUser, find};
+use rollcall_events::user::Role;
+use rollcall_projections::users::FoundUser;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{UserView, changed::changed, refused::refused, target::target};
 use crate::{
-    app::{App, AppState},
-    command_bus::{CommandError, Done},
+    app::AppState,
     http::{
         answer::{Json, Refusal, Validation},
         body::JsonBody,
@@ -25,10 +24,8 @@ use crate::{
         path::Path,
     },
     permissions::{Action, Object},
+    roles,
 };
-
-/// How often the caller's right is judged again because somebody else changed the roles meanwhile.
-const TRIES: u32 = 3;
 
 /// A user's roles.
 #[derive(Serialize, ToSchema)]
@@ -67,7 +64,7 @@ pub async fn get_roles(
     request_body = Request, responses(
         (status = 200, body = UserView),
         (status = 400, description = "A role does not exist, or it is the caller, or the last active owner."),
-        (status = 409, description = "Others were changing the roles at the same moment."),
+        (status = 409, description = "Others were changing the user at the same moment."),
     ))]
 pub async fn put_roles(
     State(app): State<AppState>,
@@ -85,7 +82,18 @@ pub async fn put_roles(
     }
     let JsonBody(request) = JsonBody::<Request>::from_request(body, &app).await?;
     let roles = read(&request)?;
-    let done = assign(&app, &caller, found, roles).await?;
+    let required = caller
+        .requirement()
+        .sees(id)
+        .changes_roles(id, roles.clone())
+        .outranks(id);
+    caller.meets(&app, &required, Some(&found))?;
+    let command = roles::replace(&app.config, roles, app.clock.now());
+    let done = app
+        .users
+        .execute(id, command, caller.authority(&app, required), Vec::new())
+        .await
+        .map_err(|error| refused(&error))?;
     changed(&app, id, &done).await
 }
 
@@ -105,36 +113,6 @@ fn read(request: &Request) -> Result<BTreeSet<Role>, Refusal> {
         Ok(roles)
     } else {
         Err(Refusal::validation(unknown))
-    }
-}
-
-/// The caller's right depends on the roles that are replaced: if these change meanwhile, it is judged anew.
-async fn assign(
-    app: &App,
-    caller: &Caller,
-    mut found: FoundUser,
-    roles: BTreeSet<Role>,
-) -> Result<Done, Refusal> {
-    let mut tries = 0;
-    loop {
-        let from: BTreeSet<Role> = found.row.roles.iter().copied().collect();
-        if !caller.subject().may_change_roles(&from, &roles) {
-            return Err(Refusal::forbidden());
-        }
-        let command = UserCommand::AssignRoles {
-            roles: roles.clone(),
-            from: Some(from),
-        };
-        let id = found.row.id;
-        let metadata = caller.metadata(app);
-        match app.users.execute(id, command, metadata, Vec::new()).await {
-            Ok(done) => return Ok(done),
-            Err(CommandError::Refused(UserError::RolesChanged)) if tries < TRIES => tries += 1,
-            Err(error) => return Err(refused(&error)),
-        }
-        found = find::by_id(&app.pool, id)
-            .await?
-            .ok_or_else(Refusal::not_found)?;
     }
 }
 

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
+    history::{shown_actor, shown_authentication},
     moment::{moment, require_past},
     target::target,
 };
@@ -22,6 +23,7 @@ use crate::{
         caller::Caller,
         openapi::schemas,
         path::Path,
+        position::{must_read_log, reads_log},
         query::Parameters,
         timestamp::Timestamp,
     },
@@ -63,10 +65,12 @@ struct View {
     lifetime_seconds: i64,
     /// The latest use that is known, before the moment or after it; in the year 1 if none is.
     last_used: Timestamp,
-    /// Who made it: `user:<id>`, `anonymous`, `operator` or `system`.
+    /// Who made it: `user:<id>`, `anonymous`, `operator` or `system`; `user` for another user, unless the caller may read
+    /// the audit log.
     #[schema(example = "anonymous")]
     made_by: String,
-    /// How they had proven who they are.
+    /// How they had proven who they are: of another user's session only that it was one, unless the caller may read the
+    /// audit log.
     #[schema(example = "password")]
     authentication: String,
     /// Where it was made from; empty if it is not known, was erased, or is none of the caller's business.
@@ -90,7 +94,7 @@ struct View {
     params(
         ("at" = Option<String>, Query, format = DateTime, example = "2026-01-31T12:00:00Z", description = "As of this time."),
         ("version" = Option<i64>, Query, minimum = 0, example = 1, description = "As of the user's event of this number."),
-        ("position" = Option<i64>, Query, minimum = 0, example = 7, description = "As of the event at this place in the log."),
+        ("position" = Option<i64>, Query, minimum = 0, example = 7, description = "As of the event at this position in the log. For callers who may read the audit log."),
     ),
     responses((status = 200, body = Answer), (status = 400)))]
 pub async fn sessions(
@@ -105,6 +109,7 @@ pub async fn sessions(
     let mut parameters = Parameters::parse(query.as_deref());
     let moment = moment(&mut parameters);
     parameters.finish()?;
+    must_read_log(&caller, moment)?;
     if let Some(moment) = moment {
         require_past(&app, user, moment).await?;
     }
@@ -112,13 +117,13 @@ pub async fn sessions(
     let then = user_at(&app.log, user, moment).await?;
     let then = then.ok_or_else(Refusal::not_found)?;
     let sessions = sessions_at(&app.log, user, moment, then.at).await?;
-    let sees_origins = caller.may(Action::Read, &Object::audit_log());
+    let sees_makers = reads_log(&caller.subject());
     let me = caller.user().row.id;
     // Who signs in is nobody before; it is their own doing all the same.
     let is_own = |actor| me == user && [Actor::User(me), Actor::Anonymous].contains(&actor);
     let views = sessions.into_iter().map(|session| {
-        let sees_origin = sees_origins || is_own(session.made.actor);
-        View::new(session, sees_origin)
+        let sees_maker = sees_makers || is_own(session.made.actor);
+        View::new(session, sees_maker)
     });
     let answer = Answer {
         user_status: then.row.status.name(),
@@ -128,10 +133,10 @@ pub async fn sessions(
 }
 
 impl View {
-    fn new(session: FormerSession, sees_origin: bool) -> Self {
+    fn new(session: FormerSession, sees_maker: bool) -> Self {
         let (ended_at, end_reason): (Option<DateTime<Utc>>, Option<SessionEnd>) =
             session.ended.unzip();
-        let origin = session.made.origin.known().filter(|_| sees_origin);
+        let origin = session.made.origin.known().filter(|_| sees_maker);
         let ip = origin.and_then(|origin| origin.ip);
         Self {
             id: session.id.0,
@@ -144,10 +149,10 @@ impl View {
             ends_at: Timestamp(session.ends_at),
             lifetime_seconds: session.lifetime_s,
             last_used: session.last_used.into(),
-            made_by: session.made.actor.to_string(),
+            made_by: shown_actor(session.made.actor, sees_maker),
             ip: ip.map_or_else(String::new, |ip| ip.to_string()),
             user_agent: origin.map_or_else(String::new, |origin| origin.user_agent.clone()),
-            authentication: session.made.authentication.unwrap_or_default(),
+            authentication: shown_authentication(session.made.authentication, sees_maker),
             request_id: session.made.correlation_id,
             ended_at: ended_at.into(),
             end_reason: end_reason.map_or("", SessionEnd::name),

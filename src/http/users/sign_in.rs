@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, StatusCode, header};
 use chrono::TimeDelta;
 use rollcall_events::{
-    Actor,
+    Authority,
     attempt::{Action, RefusalReason, RefusedAttempt, ResourceType},
+    permissions::{NotAllowed, Requirement},
     user::{EmailAddress, LoginType, Scope, Session, StartSession, Status, UserCommand, UserError},
     vault::VaultWrite,
 };
@@ -120,7 +121,7 @@ async fn note(app: &App, context: &RequestContext, email: EmailAddress, denial: 
         reason: Some(denial.reason),
         email,
     };
-    let metadata = context.metadata(Actor::Anonymous, None, app.ids);
+    let metadata = context.metadata(None, app.ids);
     app.attempts.note(attempt, metadata).await;
 }
 
@@ -229,10 +230,11 @@ async fn start_session(
         },
         token_name: None,
         password_revision: Some(proven.revision),
+        owner_limit_s: None,
         at: now,
     });
-    let metadata = context.metadata(Actor::User(id), Some("password".to_owned()), app.ids);
-    app.users.execute(id, command, metadata, Vec::new()).await
+    let authority = authority(app, context, id);
+    app.users.execute(id, command, authority, Vec::new()).await
 }
 
 /// Renews a hash of another kind or cost. The sign-in has succeeded: if this fails, the next one tries again.
@@ -253,18 +255,24 @@ async fn renew_hash(app: &App, context: &RequestContext, proven: Proven, passwor
         hash: hashed.hash,
         revision: proven.revision + 1,
     }];
-    let metadata = context.metadata(Actor::User(id), Some("password".to_owned()), app.ids);
-    if let Err(error) = app.users.execute(id, command, metadata, secrets).await {
+    let authority = authority(app, context, id);
+    if let Err(error) = app.users.execute(id, command, authority, secrets).await {
         tracing::warn!(user = %id, error = &error as &dyn std::error::Error, "a password's hash was not renewed");
     }
 }
 
+/// That of a user who has just proven their password.
+fn authority(app: &App, context: &RequestContext, user: Uuid) -> Authority {
+    let metadata = context.metadata(Some("password".to_owned()), app.ids);
+    Authority::user(user, Requirement::sign_in(), metadata)
+}
+
 fn refused(user: Uuid, error: &CommandError<UserError>) -> Failure {
     match error {
-        CommandError::Refused(UserError::Suspended) => suspended(user),
-        CommandError::Refused(UserError::NotFound | UserError::CredentialsChanged) => {
-            wrong(Some(user))
-        }
+        CommandError::Refused(UserError::Suspended)
+        | CommandError::Denied(NotAllowed::Suspended) => suspended(user),
+        CommandError::Refused(UserError::NotFound | UserError::CredentialsChanged)
+        | CommandError::Denied(_) => wrong(Some(user)),
         other => Failure::Other(Refusal::from_command(other)),
     }
 }

@@ -4,11 +4,12 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use rollcall_events::user::UserCommand;
 
-use super::{UserView, changed::changed, refused::refused, target::target};
+use super::{
+    UserView, activate::changing_status, changed::changed, refused::refused, target::target,
+};
 use crate::{
     app::AppState,
     http::{answer::Refusal, caller::Caller, path::Path},
-    permissions::{Action, Object},
 };
 
 /// Suspends a user. Who is suspended already stays so.
@@ -29,11 +30,17 @@ pub async fn suspend(
             "You cannot suspend yourself.",
         ));
     }
-    caller.require_or_hide(Action::Update, &Object::user(found.row.id))?;
+    let required = changing_status(&caller, &found);
+    caller.meets(&app, &required, Some(&found))?;
     let command = UserCommand::SuspendUser;
     let done = app
         .users
-        .execute(found.row.id, command, caller.metadata(&app), Vec::new())
+        .execute(
+            found.row.id,
+            command,
+            caller.authority(&app, required),
+            Vec::new(),
+        )
         .await
         .map_err(|error| refused(&error))?;
     changed(&app, found.row.id, &done).await

@@ -20,33 +20,46 @@ pub async fn target(app: &App, caller: &Caller, user: &str) -> Result<FoundUser,
 
 /// By id, deleted users too; by name, the living.
 pub async fn find(app: &App, me: &FoundUser, user: &str) -> Result<Option<FoundUser>, Refusal> {
-    if is_self(me, user) {
-        return Ok(Some(me.clone()));
+    match UserName::parse(user) {
+        UserName::Me => Ok(Some(me.clone())),
+        UserName::Id(id) => Ok(find::by_id(&app.pool, id).await?),
+        UserName::Username(key) if key.contains('\0') => Ok(None),
+        UserName::Username(key) => Ok(find::by_username(&app.pool, &key).await?),
     }
-    if let Some(id) = id(user) {
-        return Ok(find::by_id(&app.pool, id).await?);
+}
+
+/// What a path calls a user: the same for every spelling that means the same user.
+#[derive(Debug, PartialEq, Eq)]
+pub enum UserName {
+    /// `me`.
+    Me,
+    /// An identifier, in any case.
+    Id(Uuid),
+    /// A username, by its key.
+    Username(String),
+}
+
+impl UserName {
+    /// Reads a part of a path that is percent-decoded.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        // Only the hyphenated form is an id: 32 hexadecimal digits are a good username.
+        match Uuid::parse_str(text) {
+            Ok(id) if text.len() == 36 => Self::Id(id),
+            _ if text == "me" => Self::Me,
+            _ => Self::Username(text.to_ascii_lowercase()),
+        }
     }
-    if user.contains('\0') {
-        return Ok(None);
-    }
-    Ok(find::by_username(&app.pool, &user.to_ascii_lowercase()).await?)
 }
 
 /// Whether a path names the caller, in any spelling.
 pub fn is_self(me: &FoundUser, user: &str) -> bool {
-    let username = me.row.username.as_deref();
-    user == "me"
-        || match id(user) {
-            Some(id) => id == me.row.id,
-            None => username.is_some_and(|username| username.eq_ignore_ascii_case(user)),
+    match UserName::parse(user) {
+        UserName::Me => true,
+        UserName::Id(id) => id == me.row.id,
+        UserName::Username(key) => {
+            let username = me.row.username.as_deref();
+            username.is_some_and(|username| username.eq_ignore_ascii_case(&key))
         }
-}
-
-/// Only the hyphenated form is an id: 32 hexadecimal digits are a good username.
-fn id(user: &str) -> Option<Uuid> {
-    if user.len() == 36 {
-        Uuid::parse_str(user).ok()
-    } else {
-        None
     }
 }

@@ -46,11 +46,20 @@ pub async fn update_profile(
 ) -> Result<Response, Refusal> {
     let found = target(&app, &caller, &user).await?;
     let object = Object::user(found.row.id);
-    caller.require_or_hide(Action::UpdatePersonal, &object)?;
+    let mut required = caller
+        .requirement()
+        .sees(found.row.id)
+        .allows_or_hides(Action::UpdatePersonal, object)
+        .outranks(found.row.id);
+    caller.meets(&app, &required, Some(&found))?;
     let JsonBody(request) = JsonBody::<Request>::from_request(body, &app).await?;
     let mut change = read(&request)?;
-    if change.username.as_ref().map(Username::as_str) != found.row.username.as_deref() {
-        caller.require_or_hide(Action::Update, &object)?;
+    if change.username.as_ref().map(Username::as_str) == found.row.username.as_deref() {
+        // To keep the name is not to take it back from whoever renames the user meanwhile.
+        change.username = None;
+    } else {
+        required = required.allows_or_hides(Action::Update, object);
+        caller.meets(&app, &required, Some(&found))?;
     }
     // These come from the provider at every sign-in.
     if matches!(found.row.login_type, LoginType::Github | LoginType::Oidc) {
@@ -59,7 +68,12 @@ pub async fn update_profile(
     let command = UserCommand::ChangeProfile(change);
     let done = app
         .users
-        .execute(found.row.id, command, caller.metadata(&app), Vec::new())
+        .execute(
+            found.row.id,
+            command,
+            caller.authority(&app, required),
+            Vec::new(),
+        )
         .await
         .map_err(|error| refused(&error))?;
     changed(&app, found.row.id, &done).await

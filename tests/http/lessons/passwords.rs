@@ -57,7 +57,7 @@ async fn nobody_without_the_right_sets_a_password_even_if_they_know_the_old_one(
     let (id, suspended) = member(&app, &owner, "suspended").await;
     let admin = UserCommand::AssignRoles {
         roles: BTreeSet::from([Role::Owner]),
-        from: None,
+        tokens_end_by: None,
     };
     app.command(id, UserCommand::SuspendUser).await;
     app.command(id, admin.clone()).await;

@@ -359,7 +359,7 @@ async fn a_user_admin_gets_no_owners_role_into_a_change_of_roles_by_being_slow()
     for _ in 0..ROUNDS {
         let reset = UserCommand::AssignRoles {
             roles: [].into(),
-            from: None,
+            tokens_end_by: None,
         };
         app.command(bob, reset).await;
         // The user admin may give and take being a member, and nothing else, whatever the roles are at that moment.

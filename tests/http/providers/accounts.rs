@@ -317,3 +317,39 @@ async fn refused_sign_ins_by_a_provider_are_in_the_audit_log() {
     let refused = entries.iter().find(|entry| entry["status_code"] == 403);
     assert!(refused.is_some(), "{log:?}");
 }
+
+#[tokio::test]
+async fn all_sessions_of_a_user_whom_the_provider_refuses_end_together_and_tokens_if_configured() {
+    for ends_tokens in [false, true] {
+        let provider = Provider::start_with(|config| config.oidc_end_tokens = ends_tokens).await;
+        let app = &provider.app;
+        app.owner().await;
+        let browser = provider.signed_in().await;
+        let made = async |path: &str| {
+            let answer = browser.post(&format!("{ME}/{path}"), &json!({})).await;
+            app.with_token(answer.json["key"].as_str().unwrap())
+        };
+        let command_line = made("keys").await;
+        let token = made("keys/tokens").await;
+        for client in [&browser, &command_line, &token] {
+            assert_eq!(client.get(ME).await.status, 200);
+        }
+        // The provider's token is over, and there is none to renew it with.
+        app.pass(chrono::TimeDelta::hours(2));
+        let first = if ends_tokens { &token } else { &command_line };
+        assert_eq!(first.get(ME).await.status, 401);
+        for client in [&browser, &command_line] {
+            assert_eq!(client.get(ME).await.status, 401);
+        }
+        let expected = if ends_tokens { 401 } else { 200 };
+        assert_eq!(token.get(ME).await.status, expected);
+        let sessions: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM read.sessions JOIN read.users ON users.id = sessions.user_id
+              WHERE users.username = 'robin'",
+        )
+        .fetch_one(app.pool())
+        .await
+        .unwrap();
+        assert_eq!(sessions, i64::from(!ends_tokens));
+    }
+}

@@ -161,6 +161,7 @@ fn asks_only_for_an_end(command: &UserCommand) -> bool {
         UserCommand::DeleteUser
         | UserCommand::EraseUser
         | UserCommand::EndSession { .. }
+        | UserCommand::EndSessions { .. }
         | UserCommand::ExpireSession { .. } => true,
         UserCommand::CreateUser(_)
         | UserCommand::ChangeProfile(_)
@@ -192,8 +193,11 @@ fn any_command() -> impl Strategy<Value = UserCommand> {
         4 => Just(create(ada())),
         2 => any_creation().prop_map(UserCommand::CreateUser),
         4 => any_profile_change().prop_map(UserCommand::ChangeProfile),
-        4 => (any_roles(), option::weighted(0.2, any_roles()))
-            .prop_map(|(roles, from)| UserCommand::AssignRoles { roles, from }),
+        4 => (any_roles(), option::weighted(0.2, 0..120_i64)).prop_map(|(roles, end)| {
+            let tokens_end_by = end.map(minute);
+            UserCommand::AssignRoles { roles, tokens_end_by }
+        }),
+        1 => any::<bool>().prop_map(end_sessions),
         4 => Just(UserCommand::SuspendUser),
         4 => cause.prop_map(UserCommand::ActivateUser),
         1 => Just(UserCommand::DeleteUser),
@@ -289,6 +293,7 @@ fn any_start() -> impl Strategy<Value = StartSession> {
             token_name: name.filter(|_| session.login_type == LoginType::Token),
             session,
             password_revision,
+            owner_limit_s: None,
             at: minute(at),
         }
     })

@@ -39,21 +39,6 @@ fn a_password_that_was_replaced_meanwhile_is_not_replaced_again() {
 }
 
 #[test]
-fn a_right_that_was_judged_by_roles_is_judged_anew_by_others() {
-    let judged = |roles: &[Role]| UserCommand::ChangePassword {
-        scheme: "argon2id".into(),
-        revision: 1,
-        roles: Some(roles.iter().copied().collect()),
-    };
-    given([created(), assigned([Role::UserAdmin])])
-        .when(judged(&[Role::UserAdmin]))
-        .then_expect_events(vec![password_changed()]);
-    given([created(), assigned([Role::Owner])])
-        .when(judged(&[]))
-        .then_expect_error(UserError::RolesChanged);
-}
-
-#[test]
 fn who_signs_in_otherwise_has_no_password_to_change() {
     for login_type in [LoginType::Github, LoginType::Oidc, LoginType::None] {
         for revision in [0, 1] {

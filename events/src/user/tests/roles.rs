@@ -39,20 +39,52 @@ fn a_dormant_or_suspended_user_is_assigned_roles_too() {
 }
 
 #[test]
-fn roles_that_were_judged_by_those_before_are_assigned_if_they_still_are_so() {
-    let judged = |from: &[Role]| UserCommand::AssignRoles {
-        roles: [Role::Auditor].into(),
-        from: Some(from.iter().copied().collect()),
+fn a_role_with_a_shorter_token_limit_shortens_the_tokens_with_it() {
+    let past = [
+        created(),
+        started("A", 900),
+        began(token("T", 60)),
+        began(token("U", 600)),
+        began(token("V", 700)),
+    ];
+    let promotion = |tokens_end_by| UserCommand::AssignRoles {
+        roles: [Role::Owner].into(),
+        tokens_end_by,
     };
-    given([created(), assigned([Role::UserAdmin])])
-        .when(judged(&[Role::UserAdmin]))
-        .then_expect_events(vec![assigned([Role::Auditor])]);
-    for others in [&[][..], &[Role::Auditor], &[Role::UserAdmin, Role::Owner]] {
-        given([created(), assigned([Role::UserAdmin])])
-            .when(judged(others))
-            .then_expect_error(UserError::RolesChanged);
+    let shortened = |id: &str| UserEvent::SessionShortened {
+        session_id: SessionId(id.to_owned()),
+        ends_at: minute(300),
+    };
+    given(past.clone())
+        .when(promotion(Some(minute(300))))
+        .then_expect_events(vec![
+            assigned([Role::Owner]),
+            shortened("U"),
+            shortened("V"),
+        ]);
+    given(past)
+        .when(promotion(None))
+        .then_expect_events(vec![assigned([Role::Owner])]);
+}
+
+#[test]
+fn a_token_that_is_made_for_a_new_owner_keeps_to_the_limit_of_owners() {
+    let start = |limit: i64| {
+        let UserCommand::StartSession(start) = begin(token("T", 60), 0) else {
+            unreachable!()
+        };
+        UserCommand::StartSession(StartSession {
+            owner_limit_s: Some(limit),
+            ..start
+        })
+    };
+    for (roles, limit, is_refused) in [
+        ([Role::Owner], 3_599, true),
+        ([Role::Owner], 3_600, false),
+        ([Role::Auditor], 3_599, false),
+    ] {
+        let user = replayed(&[created(), assigned(roles)]);
+        let refused = user.decide(&start(limit)) == Err(UserError::TokenTooLong);
+        assert_eq!(refused, is_refused, "{roles:?} {limit}");
     }
-    given([created(), assigned([Role::Auditor])])
-        .when(judged(&[Role::UserAdmin]))
-        .then_expect_error(UserError::RolesChanged);
 }

@@ -224,6 +224,27 @@ fn a_dormant_users_session_can_be_ended() {
 }
 
 #[test]
+fn all_sessions_end_together_and_api_tokens_only_if_that_is_asked_for() {
+    let past = [
+        created(),
+        started("A", 60),
+        began(token("B", 60)),
+        began(connection("C", 60)),
+        started("D", 0),
+    ];
+    let ended = |id| ended_because(EndReason::ProviderRefused, id);
+    given(past.clone())
+        .when(end_sessions(false))
+        .then_expect_events(vec![ended("A"), ended("C")]);
+    given(past)
+        .when(end_sessions(true))
+        .then_expect_events(vec![ended("A"), ended("B"), ended("C")]);
+    given([created()])
+        .when(end_sessions(true))
+        .then_expect_events(vec![]);
+}
+
+#[test]
 fn who_signs_out_leaves_the_applications_too() {
     let connected_token = Session {
         scope: Scope::ApplicationConnect,

@@ -65,6 +65,7 @@ fn expected(command: &UserCommand) -> [Answer; 8] {
         }
         UserCommand::DeleteUser
         | UserCommand::EndSession { .. }
+        | UserCommand::EndSessions { .. }
         | UserCommand::ExpireSession { .. } => {
             let mut all = alive([Happens; 5]);
             all[6..].fill(Nothing);

@@ -23,9 +23,12 @@ pub async fn add(
     Path((organization, user)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
     let place = target(&app, &caller, &organization, &user).await?;
-    let object = Object::member_of(place.organization_id, place.user_id);
-    caller.require(Action::Create, &object)?;
+    let object = Object::member_of(place.organization_id, place.user_id());
+    let required = place.managing(&caller, Action::Create, object);
+    caller.meets(&app, &required, Some(&place.user))?;
     let command = UserCommand::JoinOrganization(place.organization_id);
-    let done = place.execute(&app, &caller, command).await?;
+    let done = place
+        .execute(&app, caller.authority(&app, required), command)
+        .await?;
     place.changed(&app, &done).await
 }

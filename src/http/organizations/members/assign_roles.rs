@@ -52,14 +52,18 @@ pub async fn assign_roles(
     place.member(&app).await?;
     place.must_be_anothers(&caller, "You cannot change your own organization roles.")?;
     let object = Object::roles_in(place.organization_id);
-    caller.require(Action::Assign, &object)?;
-    caller.require(Action::Unassign, &object)?;
+    let required = place
+        .managing(&caller, Action::Assign, object)
+        .allows(Action::Unassign, object);
+    caller.meets(&app, &required, Some(&place.user))?;
     let JsonBody(request) = JsonBody::<Request>::from_request(body, &app).await?;
     let command = UserCommand::AssignOrganizationRoles {
         organization_id: place.organization_id,
         roles: read(&request.roles, place.organization_id)?,
     };
-    let done = place.execute(&app, &caller, command).await?;
+    let done = place
+        .execute(&app, caller.authority(&app, required), command)
+        .await?;
     place.changed(&app, &done).await
 }
 

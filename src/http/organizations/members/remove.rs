@@ -13,11 +13,7 @@ use rollcall_events::user::UserCommand;
 use super::target::target;
 use crate::{
     app::AppState,
-    http::{
-        answer::{Refusal, position_header},
-        caller::Caller,
-        path::Path,
-    },
+    http::{answer::Refusal, caller::Caller, path::Path, position::position_header},
     permissions::{Action, Object},
 };
 
@@ -35,9 +31,12 @@ pub async fn remove(
     let place = target(&app, &caller, &organization, &user).await?;
     place.member(&app).await?;
     place.must_be_anothers(&caller, "You cannot remove yourself from an organization.")?;
-    let object = Object::member_of(place.organization_id, place.user_id);
-    caller.require(Action::Delete, &object)?;
+    let object = Object::member_of(place.organization_id, place.user_id());
+    let required = place.managing(&caller, Action::Delete, object);
+    caller.meets(&app, &required, Some(&place.user))?;
     let command = UserCommand::LeaveOrganization(place.organization_id);
-    let done = place.execute(&app, &caller, command).await?;
+    let done = place
+        .execute(&app, caller.authority(&app, required), command)
+        .await?;
     Ok((StatusCode::NO_CONTENT, position_header(done.position)).into_response())
 }

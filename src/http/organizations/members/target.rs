@@ -4,8 +4,12 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use rollcall_events::user::{UserCommand, UserError};
-use rollcall_projections::members::find;
+use rollcall_events::{
+    Authority,
+    permissions::Requirement,
+    user::{UserCommand, UserError},
+};
+use rollcall_projections::{members::find, users::FoundUser};
 use uuid::Uuid;
 
 use super::MemberView;
@@ -13,17 +17,20 @@ use crate::{
     app::App,
     command_bus::{CommandError, Done},
     http::{
-        answer::{Json, Refusal, position_header},
+        answer::{Json, Refusal},
         caller::Caller,
-        organizations, users,
+        organizations,
+        position::position_header,
+        users,
         users::refused::refused,
     },
+    permissions::{Action, Object},
 };
 
 /// A user and an organisation, each of which the caller may see.
 pub struct Place {
     pub organization_id: Uuid,
-    pub user_id: Uuid,
+    pub user: FoundUser,
 }
 
 /// What the path names, whether the user belongs to the organisation or not.
@@ -37,14 +44,27 @@ pub async fn target(
     let user = users::target::target(app, caller, user).await?;
     Ok(Place {
         organization_id: organization.id,
-        user_id: user.row.id,
+        user,
     })
 }
 
 impl Place {
+    pub fn user_id(&self) -> Uuid {
+        self.user.row.id
+    }
+
+    /// What it requires to do this to the user's membership.
+    pub fn managing(&self, caller: &Caller, action: Action, object: Object) -> Requirement {
+        caller
+            .requirement()
+            .allows_or_hides(Action::Read, Object::organization(self.organization_id))
+            .sees(self.user_id())
+            .manages_member(self.organization_id, self.user_id(), action, object)
+    }
+
     /// Nobody does to themselves what others are to decide.
     pub fn must_be_anothers(&self, caller: &Caller, message: &str) -> Result<(), Refusal> {
-        if self.user_id == caller.user().row.id {
+        if self.user_id() == caller.user().row.id {
             return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
         }
         Ok(())
@@ -52,21 +72,20 @@ impl Place {
 
     /// The user's place in the organisation: 404 for who has none.
     pub async fn member(&self, app: &App) -> Result<MemberView, Refusal> {
-        let found = find::one(&app.pool, self.organization_id, self.user_id).await?;
+        let found = find::one(&app.pool, self.organization_id, self.user_id()).await?;
         Ok(found.ok_or_else(Refusal::not_found)?.into())
     }
 
-    /// Has the caller's command about the user executed.
+    /// Executes a command about the user.
     pub async fn execute(
         &self,
         app: &App,
-        caller: &Caller,
+        authority: Authority,
         command: UserCommand,
     ) -> Result<Done, Refusal> {
-        let metadata = caller.metadata(app);
         let executed = app
             .users
-            .execute(self.user_id, command, metadata, Vec::new())
+            .execute(self.user_id(), command, authority, Vec::new())
             .await;
         executed.map_err(|error| match error {
             CommandError::Refused(UserError::NotMember) => Refusal::not_found(),

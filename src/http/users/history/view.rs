@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use rollcall_events::{
-    Event, Recorded,
+    Actor, Event, Recorded,
     attempt::AttemptEvent,
     log::Unreadable,
     user::{LoginType, UserEvent},
@@ -26,10 +26,10 @@ use crate::http::{
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HistoryEntry)]
 pub struct EntryView {
-    /// Holds the entry's place; the same as in the audit log.
+    /// Names the entry. For callers who may read the audit log, the same as there.
     #[schema(example = "00064733-a5e0-8400-8000-000000000007")]
     pub id: Uuid,
-    /// The event's place in the log.
+    /// The event's position in the log; 0 unless the caller may read the audit log.
     #[schema(example = 7)]
     pub position: i64,
     /// Its place among the user's; 0 for a sign-in that was refused, which is none of theirs.
@@ -43,13 +43,14 @@ pub struct EntryView {
     /// What happened, in words.
     #[schema(example = "changed the profile")]
     pub description: &'static str,
-    /// `user:<id>`, `anonymous`, `operator` or `system`.
+    /// `user:<id>`, `anonymous`, `operator` or `system`; `user` for another user, unless the caller may read the audit log.
     #[schema(example = "operator")]
     pub actor: String,
     /// What the actor is called now; empty if that is not known, or none of the caller's business.
     #[schema(example = "ada")]
     pub actor_name: String,
-    /// How they had proven who they are; empty for those who need not.
+    /// How they had proven who they are; empty for those who need not. Of another user's session it says only that it was
+    /// one, unless the caller may read the audit log.
     #[schema(example = "session:5MIg5lSmNi")]
     pub authentication: String,
     /// Where the request came from; empty if it is not known, was erased, or is none of the caller's business.
@@ -149,7 +150,7 @@ impl EntryView {
             time: Timestamp(*recorded_at),
             kind: event.event_type().to_owned(),
             description: description(event),
-            actor: metadata.actor.to_string(),
+            actor: shown_actor(metadata.actor, true),
             actor_name: actor
                 .and_then(|actor| actor.row.username.clone())
                 .unwrap_or_default(),
@@ -165,15 +166,40 @@ impl EntryView {
         }
     }
 
-    /// The same, for who has no business with the actor's whereabouts.
+    /// The same, for a caller who is not told which other user it was, by which session and from where.
     #[must_use]
-    pub fn without_origin(self) -> Self {
+    pub fn of_another(self) -> Self {
+        let is_user = self.actor.starts_with("user:");
         Self {
+            actor: if is_user { USER.to_owned() } else { self.actor },
+            authentication: shown_authentication(Some(self.authentication), false),
             ip: String::new(),
             user_agent: String::new(),
             ..self
         }
     }
+}
+
+/// A user whose identifier is not shown.
+const USER: &str = "user";
+
+/// An actor, as it is shown to callers who may see which user it was, and to others.
+#[must_use]
+pub fn shown_actor(actor: Actor, sees_user: bool) -> String {
+    match actor {
+        Actor::User(_) if !sees_user => USER.to_owned(),
+        actor => actor.to_string(),
+    }
+}
+
+/// How an actor had proven who they are, without the identifier of the session for callers who may not see it.
+#[must_use]
+pub fn shown_authentication(authentication: Option<String>, sees_session: bool) -> String {
+    let mut shown = authentication.unwrap_or_default();
+    if !sees_session && let Some(kind) = shown.find(':') {
+        shown.truncate(kind);
+    }
+    shown
 }
 
 /// What was done, as it goes on after a name.

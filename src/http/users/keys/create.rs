@@ -15,9 +15,10 @@ use super::{
 use crate::{
     app::AppState,
     http::{
-        answer::{Json, Refusal, position_header},
+        answer::{Json, Refusal},
         caller::Caller,
         path::Path,
+        position::position_header,
     },
     permissions::Action,
 };
@@ -38,8 +39,8 @@ pub async fn create(
     caller: Caller,
     Path(user): Path<String>,
 ) -> Result<Response, Refusal> {
-    let holder = holder(&app, &caller, &user, Action::Create).await?;
-    let minted = mint::mint(&app, &caller, holder.row.id).await?;
+    let (holder, required) = holder(&app, &caller, &user, Action::Create).await?;
+    let minted = mint::mint(&app, &caller, required, holder.row.id).await?;
     Ok(answer(&minted))
 }
 

@@ -10,6 +10,7 @@ use axum::{
 };
 use chrono::TimeDelta;
 use rollcall_events::user::{LoginType, Role, Scope, TokenName};
+use rollcall_projections::users::FoundUser;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 use super::{
     create::{self, answer},
     holder,
-    mint::{self, Minted},
+    mint::{self, BY_TOKEN, Minted},
     random_name::random_name,
     view::EVERYTHING,
 };
@@ -33,7 +34,7 @@ use crate::{
         path::Path,
         users::{fields::Fields, refused::refused},
     },
-    permissions::Action,
+    permissions::{Action, Requirement},
 };
 
 /// Somebody who sends seconds or milliseconds, and not nanoseconds, should be told.
@@ -81,12 +82,29 @@ pub async fn create_token(
     Path(user): Path<String>,
     body: axum::extract::Request,
 ) -> Result<Response, Refusal> {
-    let holder = holder(&app, &caller, &user, Action::Create).await?;
+    let (holder, required) = holder(&app, &caller, &user, Action::Create).await?;
     let JsonBody(request) = JsonBody::<Request>::from_request(body, &app).await?;
-    let is_owner = holder.row.roles.contains(&Role::Owner);
-    let wish = read(&request, app.config.token_lifetimes(is_owner))?;
-    let minted = make(&app, &caller, holder.row.id, &wish).await?;
+    let wish = read(&request, lifetimes(&app, &caller, &holder))?;
+    let minted = make(&app, &caller, &required, holder.row.id, &wish).await?;
     Ok(answer(&minted))
+}
+
+/// How long a token that the caller makes for this user may live. A token that makes another makes it for at most its own
+/// whole lifetime: so it can be replaced in time, and a short one cannot become a long one.
+pub(super) fn lifetimes(app: &App, caller: &Caller, holder: &FoundUser) -> TokenLifetimes {
+    let lifetimes = app
+        .config
+        .token_lifetimes(holder.row.roles.contains(&Role::Owner));
+    let maker = &caller.session.session;
+    if maker.login_type != LoginType::Token && maker.login_type != BY_TOKEN {
+        return lifetimes;
+    }
+    let whole = (maker.ends_at - maker.created_at).to_std();
+    let max = lifetimes.max.min(whole.unwrap_or_default());
+    TokenLifetimes {
+        default: lifetimes.default.min(max),
+        max,
+    }
 }
 
 fn read(request: &Request, lifetimes: TokenLifetimes) -> Result<Wish, Refusal> {
@@ -146,7 +164,14 @@ fn read_lifetime(nanoseconds: i64, lifetimes: TokenLifetimes) -> Result<TimeDelt
     })
 }
 
-async fn make(app: &App, caller: &Caller, user: Uuid, wish: &Wish) -> Result<Minted, Refusal> {
+async fn make(
+    app: &App,
+    caller: &Caller,
+    required: &Requirement,
+    user: Uuid,
+    wish: &Wish,
+) -> Result<Minted, Refusal> {
+    let owner_limit = app.config.token_lifetimes(true).max;
     let mut tried = 0;
     loop {
         let name = match &wish.name {
@@ -159,9 +184,11 @@ async fn make(app: &App, caller: &Caller, user: Uuid, wish: &Wish) -> Result<Min
             scope: wish.scope,
             lifetime: wish.lifetime,
             max_age: wish.lifetime,
+            owner_limit_s: Some(owner_limit.as_secs().try_into().unwrap_or(i64::MAX)),
         };
         tried += 1;
-        match mint::start(app, caller, user, token).await {
+        let authority = caller.authority(app, required.clone());
+        match mint::start(app, authority, user, token).await {
             Err(CommandError::Taken(_)) if wish.name.is_none() && tried < NAMES_TRIED => {}
             made => return made.map_err(|error| refused(&error)),
         }

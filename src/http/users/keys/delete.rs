@@ -11,9 +11,7 @@ use super::{holder, key_of};
 use crate::{
     app::AppState,
     http::{
-        answer::{Refusal, position_header},
-        caller::Caller,
-        path::Path,
+        answer::Refusal, caller::Caller, path::Path, position::position_header,
         users::refused::refused,
     },
     permissions::Action,
@@ -29,15 +27,16 @@ pub async fn delete(
     caller: Caller,
     Path((user, id)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
-    let holder = holder(&app, &caller, &user, Action::Delete).await?;
+    let (holder, required) = holder(&app, &caller, &user, Action::Delete).await?;
     let key = key_of(&app, &holder, id).await?;
     let command = UserCommand::EndSession {
         session_id: key.session.id,
         reason: EndReason::Revoked,
     };
+    let authority = caller.authority(&app, required);
     let executed = app
         .users
-        .execute(holder.row.id, command, caller.metadata(&app), Vec::new())
+        .execute(holder.row.id, command, authority, Vec::new())
         .await;
     let done = executed.map_err(|error| refused(&error))?;
     // Somebody else was faster.

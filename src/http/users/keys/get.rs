@@ -23,7 +23,7 @@ pub async fn get(
     caller: Caller,
     Path((user, id)): Path<(String, String)>,
 ) -> Result<Json<KeyView>, Refusal> {
-    let holder = holder(&app, &caller, &user, Action::Read).await?;
+    let (holder, _) = holder(&app, &caller, &user, Action::Read).await?;
     let key = key_of(&app, &holder, id).await?;
     Ok(Json(StatusCode::OK, key.into()))
 }

@@ -24,7 +24,7 @@ pub async fn get_token(
     caller: Caller,
     Path((user, name)): Path<(String, String)>,
 ) -> Result<Json<KeyView>, Refusal> {
-    let holder = holder(&app, &caller, &user, Action::Read).await?;
+    let (holder, _) = holder(&app, &caller, &user, Action::Read).await?;
     let found = if can_be_asked_for(&name) {
         sessions::token_named(&app.pool, holder.row.id, &name).await?
     } else {

@@ -37,7 +37,7 @@ pub async fn list_tokens(
     Path(user): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let holder = holder(&app, &caller, &user, Action::Read).await?;
+    let (holder, _) = holder(&app, &caller, &user, Action::Read).await?;
     let mut parameters = Parameters::parse(query.as_deref());
     let everybodys = parameters.flag("include_all");
     let with_expired = parameters.flag("include_expired");

@@ -1,8 +1,10 @@
 //! Making a key, for whoever offers one: the API, and the page for people.
 
 use chrono::TimeDelta;
-use rollcall_events::user::{
-    LoginType, Scope, Session, StartSession, TokenName, UserCommand, UserError,
+use rollcall_events::{
+    Authority,
+    permissions::Requirement,
+    user::{LoginType, Scope, Session, StartSession, TokenName, UserCommand, UserError},
 };
 use uuid::Uuid;
 
@@ -30,38 +32,50 @@ pub(super) struct Wish {
     pub lifetime: TimeDelta,
     /// How long it is good, however much it is used.
     pub max_age: TimeDelta,
+    /// The longest lifetime of an owner's API token, in seconds.
+    pub owner_limit_s: Option<i64>,
 }
+
+/// The login type of a session for the command line that was made by an API token: nobody signed in for it, so that it
+/// gives no more than the token gave.
+pub(super) const BY_TOKEN: LoginType = LoginType::None;
 
 /// Makes a session for the command line. It slides with its use, as a browser's does, up to the same age; but not beyond
 /// the end of an API token that makes it, which would otherwise be for ever.
 ///
 /// # Errors
 /// The user may not come in, or the log cannot be written.
-pub async fn mint(app: &App, caller: &Caller, user: Uuid) -> Result<Minted, Refusal> {
+pub async fn mint(
+    app: &App,
+    caller: &Caller,
+    required: Requirement,
+    user: Uuid,
+) -> Result<Minted, Refusal> {
     let lifetime = TimeDelta::from_std(app.config.cli_session_duration);
     let max_age = TimeDelta::from_std(app.config.session_max_age);
     let maker = &caller.session.session;
-    let left = match maker.login_type {
-        LoginType::Token => maker.ends_at - app.clock.now(),
-        LoginType::Password | LoginType::Github | LoginType::Oidc | LoginType::None => {
-            TimeDelta::MAX
+    let (login_type, left) = match maker.login_type {
+        LoginType::Token | BY_TOKEN => (BY_TOKEN, maker.ends_at - app.clock.now()),
+        LoginType::Password | LoginType::Github | LoginType::Oidc => {
+            (LoginType::Password, TimeDelta::MAX)
         }
     };
     let wish = Wish {
-        login_type: LoginType::Password,
+        login_type,
         token_name: None,
         scope: Scope::All,
         lifetime: lifetime.unwrap_or(TimeDelta::days(7)).min(left),
         max_age: max_age.unwrap_or(TimeDelta::days(30)).min(left),
+        owner_limit_s: None,
     };
-    let minted = start(app, caller, user, wish).await;
+    let minted = start(app, caller.authority(app, required), user, wish).await;
     minted.map_err(|error| refused(&error))
 }
 
-/// Makes any key. That it is the caller who makes it, even for somebody else, is what the history says.
+/// Makes any key. Who makes it, even for another user, is in the history.
 pub(super) async fn start(
     app: &App,
-    caller: &Caller,
+    authority: Authority,
     user: Uuid,
     wish: Wish,
 ) -> Result<Minted, CommandError<UserError>> {
@@ -79,12 +93,12 @@ pub(super) async fn start(
         },
         token_name: wish.token_name,
         password_revision: None,
+        owner_limit_s: wish.owner_limit_s,
         at: now,
     });
-    let metadata = caller.metadata(app);
     let done = app
         .users
-        .execute(user, command, metadata, Vec::new())
+        .execute(user, command, authority, Vec::new())
         .await?;
     Ok(Minted {
         token,

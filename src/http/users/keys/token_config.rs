@@ -1,11 +1,10 @@
 //! `GET /users/{user}/keys/tokens/tokenconfig`: what a token of this user may be.
 
 use axum::{extract::State, http::StatusCode};
-use rollcall_events::user::Role;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::holder;
+use super::{create_token::lifetimes, holder};
 use crate::{
     app::AppState,
     http::{
@@ -25,7 +24,7 @@ pub struct Answer {
     max_token_lifetime: i64,
 }
 
-/// How long a user's API tokens may live.
+/// How long a user's API tokens may live, if the caller makes them.
 #[utoipa::path(get, path = "/api/v2/users/{user}/keys/tokens/tokenconfig", tag = "keys",
     operation_id = "get_token_config", responses((status = 200, body = Answer)))]
 pub async fn token_config(
@@ -33,9 +32,8 @@ pub async fn token_config(
     caller: Caller,
     Path(user): Path<String>,
 ) -> Result<Json<Answer>, Refusal> {
-    let holder = holder(&app, &caller, &user, Action::Read).await?;
-    let is_owner = holder.row.roles.contains(&Role::Owner);
-    let max = app.config.token_lifetimes(is_owner).max;
+    let (holder, _) = holder(&app, &caller, &user, Action::Read).await?;
+    let max = lifetimes(&app, &caller, &holder).max;
     let answer = Answer {
         max_token_lifetime: i64::try_from(max.as_nanos()).unwrap_or(i64::MAX),
     };

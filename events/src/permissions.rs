@@ -1,20 +1,25 @@
 //! Who may do what. [`TABLE`] says it all; every endpoint asks it, and so does `POST /authcheck`. The README of this
 //! folder shows it to people.
 //!
-//! A function of who asks and of what is asked: no HTTP, no database, no clock.
+//! A function of who asks and of what is asked: no HTTP, no database, no clock. A [`Requirement`] is what the actor of a
+//! command must be allowed; the log judges it at the command's position, by the [`Standings`] there.
 
 mod action;
 mod object;
+mod requirement;
 mod roles;
+mod standings;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use action::Action;
 pub use object::{Object, Resource};
+pub use requirement::Requirement;
+pub use standings::{NotAllowed, Standings};
 pub use table::{Grant, Level, TABLE, Who};
 
-use rollcall_events::user::{Membership, Role, Scope};
+use crate::user::{Account, Membership, Role, Scope};
 use uuid::Uuid;
 
 /// Who asks.
@@ -31,6 +36,17 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// A user who comes by a session of this scope.
+    #[must_use]
+    pub fn new(user: Uuid, account: &Account, scope: Scope) -> Self {
+        Self {
+            user,
+            roles: account.roles.iter().copied().collect(),
+            memberships: account.organizations.clone(),
+            scope,
+        }
+    }
+
     /// Whether some line of the table allows it.
     #[must_use]
     pub fn may(&self, action: Action, object: &Object) -> bool {

@@ -1,6 +1,6 @@
 //! What actions are done to.
 
-use rollcall_events::user::Membership;
+use crate::user::Membership;
 use uuid::Uuid;
 
 /// A kind of object, by the name that clients ask for it with.

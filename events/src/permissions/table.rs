@@ -1,6 +1,6 @@
 //! The table.
 
-use rollcall_events::user::{OrganizationRole, Role};
+use crate::user::{OrganizationRole, Role};
 
 use super::{
     Action::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rollcall_events::user::{Membership, OrganizationRole, Role, Scope};
+use crate::user::{Membership, OrganizationRole, Role, Scope};
 use uuid::Uuid;
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 
 pub const ADA: Uuid = Uuid::from_u128(1);
 pub const BOB: Uuid = Uuid::from_u128(2);
-const HOME: Uuid = Uuid::from_u128(11);
+pub const HOME: Uuid = Uuid::from_u128(11);
 const ELSEWHERE: Uuid = Uuid::from_u128(12);
 const README: &str = include_str!("README.md");
 
@@ -30,7 +30,7 @@ pub fn somebody(roles: &[Role]) -> Subject {
 }
 
 /// Ada with this role at home, and a member elsewhere.
-fn somebody_with(role: OrganizationRole) -> Subject {
+pub fn somebody_with(role: OrganizationRole) -> Subject {
     let home = Membership {
         organization_id: HOME,
         roles: BTreeSet::from([role]),
@@ -59,7 +59,7 @@ fn capabilities() -> Vec<(&'static str, Action, Object, [bool; 5])> {
         ("change one's own username",                          Update,         me,                              yes("yy---")),
         ("change another's display name",                      UpdatePersonal, bob,                             yes("yy---")),
         ("change one's own display name and password",         UpdatePersonal, me,                              yes("yyyyy")),
-        ("reset another's password (an owner's: owners only)", UpdatePersonal, bob,                             yes("yy---")),
+        ("reset another's password",                            UpdatePersonal, bob,                             yes("yy---")),
         ("see another's roles",                                ReadPersonal,   bob,                             yes("yy---")),
         ("see one's own roles",                                ReadPersonal,   me,                              yes("yyyyy")),
         ("see which site roles there are",                     Read,           roles,                           yes("yyyyy")),
