@@ -1,14 +1,13 @@
-//! Attempts that came to nothing, on their way to the log.
+//! Refused attempts, on their way to the log.
 //!
-//! They are recorded before they are answered, in transactions of their own. Whoever makes many of them must not fill the
-//! log: within a minute the first of its kind is recorded at once, more of the same are counted, and beyond a number of
-//! kinds all the rest is counted together. When the minute is over, each count becomes one event. Nothing is silent, and
-//! neither the log nor this memory grows with the attack.
+//! They are recorded before they are answered, in transactions of their own. Many of them must not fill the log: see
+//! [`ledger`] for what is recorded at once, what is counted for a minute, and what for an hour. Nothing is silent, and
+//! neither the log nor this memory grows with the attack. Each node counts for itself: the bounds are for each node.
 //!
-//! An attempt that cannot be recorded, because the database does not answer, is told by a line in the service's log: the
-//! request is answered all the same.
+//! An attempt that cannot be recorded, because the database does not answer, is a line in the service's log: the request
+//! is answered all the same.
 
-mod window;
+mod ledger;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -25,10 +24,12 @@ use rollcall_events::{
 };
 
 use crate::command_bus::{CommandBus, CommandError, Done};
-use window::Window;
+use ledger::{Ledger, Noted};
 
 /// How long counts are kept before they are recorded.
-const WINDOW: TimeDelta = TimeDelta::minutes(1);
+const MINUTE: TimeDelta = TimeDelta::minutes(1);
+/// How long the counts of those who make many attempts are kept.
+const HOUR: TimeDelta = TimeDelta::hours(1);
 /// An e-mail address is kept up to this many bytes. Those that can be delivered to are shorter.
 const EMAIL_BYTES: usize = 320;
 /// How often it is looked whether that time is over.
@@ -49,19 +50,22 @@ struct Recorder {
     current: Mutex<Current>,
 }
 
-/// The minute that is under way.
+/// The minute and the hour that are under way.
 struct Current {
-    began: DateTime<Utc>,
-    window: Window,
+    minute_began: DateTime<Utc>,
+    hour_began: DateTime<Utc>,
+    ledger: Ledger,
 }
 
 impl Attempts {
     /// A recorder that gives its commands to this bus.
     #[must_use]
     pub fn new(bus: CommandBus<AttemptsOfDay>, clock: Arc<dyn Clock>, ids: Ids) -> Self {
+        let now = clock.now();
         let current = Current {
-            began: clock.now(),
-            window: Window::default(),
+            minute_began: now,
+            hour_began: now,
+            ledger: Ledger::default(),
         };
         Self(Arc::new(Recorder {
             bus,
@@ -76,12 +80,16 @@ impl Attempts {
     pub async fn note(&self, mut attempt: RefusedAttempt, metadata: Metadata) {
         attempt.email = attempt.email.as_deref().map(shortened);
         self.record_what_is_over();
-        if !self.current().window.is_new(&attempt, &metadata) {
+        let noted = self.current().ledger.note(&attempt, &metadata);
+        if noted == Noted::Counted {
             return;
         }
         let command = AttemptCommand::RecordRefusal { attempt, times: 1 };
         let recorder = Arc::clone(&self.0);
         let recording = tokio::spawn(async move { recorder.record(command, metadata).await });
+        if noted == Noted::RecordInBackground {
+            return;
+        }
         if tokio::time::timeout(RECORD_PATIENCE, recording)
             .await
             .is_err()
@@ -104,25 +112,31 @@ impl Attempts {
             .await
     }
 
-    /// Records what was counted, whether or not the minute is over.
+    /// Records what was counted, whether or not the hour is over.
     pub async fn record_counts(&self) {
-        let window = std::mem::take(&mut self.current().window);
-        self.0.record_all(window).await;
+        let counts = self.current().ledger.end_hour();
+        self.0.record_all(counts).await;
     }
 
-    /// If the minute is over, another one begins, and what was counted is recorded in the background.
+    /// If the minute or the hour is over, another one begins, and what was counted is recorded in the background.
     fn record_what_is_over(&self) {
         let now = self.0.clock.now();
         let mut current = self.current();
         // Clocks can be put back.
-        if (now - current.began).abs() < WINDOW {
+        let is_over = |began: DateTime<Utc>, length| (now - began).abs() >= length;
+        let counts = if is_over(current.hour_began, HOUR) {
+            current.hour_began = now;
+            current.minute_began = now;
+            current.ledger.end_hour()
+        } else if is_over(current.minute_began, MINUTE) {
+            current.minute_began = now;
+            current.ledger.end_minute()
+        } else {
             return;
-        }
-        current.began = now;
-        let window = std::mem::take(&mut current.window);
+        };
         drop(current);
         let recorder = Arc::clone(&self.0);
-        tokio::spawn(async move { recorder.record_all(window).await });
+        tokio::spawn(async move { recorder.record_all(counts).await });
     }
 
     fn current(&self) -> MutexGuard<'_, Current> {
@@ -134,9 +148,8 @@ impl Attempts {
 }
 
 impl Recorder {
-    async fn record_all(&self, window: Window) {
-        let counts = window.close().into_iter();
-        join_all(counts.map(|(command, metadata)| {
+    async fn record_all(&self, counts: Vec<(AttemptCommand, Metadata)>) {
+        join_all(counts.into_iter().map(|(command, metadata)| {
             // It is another command than the one that was counted last, though it came of the same request.
             let command_id = self.ids.uuid();
             let metadata = Metadata {
@@ -185,7 +198,7 @@ fn times(command: &AttemptCommand) -> u32 {
     }
 }
 
-/// Records the counts of each minute for as long as the service runs.
+/// Records the counts of each minute and hour for as long as the service runs.
 pub async fn run(attempts: Attempts) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
@@ -193,12 +206,12 @@ pub async fn run(attempts: Attempts) {
     }
 }
 
-/// Records the counts of the minute in which the service stops.
+/// Records the counts of the hour in which the service stops.
 pub async fn stop(attempts: Attempts) {
     if tokio::time::timeout(LAST_PATIENCE, attempts.record_counts())
         .await
         .is_err()
     {
-        tracing::warn!("attempts of the last minute were not recorded: the log is slow");
+        tracing::warn!("attempts of the last hour were not recorded: the log is slow");
     }
 }

@@ -32,7 +32,7 @@ pub enum AttemptEvent {
         /// Why a sign-in was refused.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<RefusalReason>,
-        /// How often they tried, within a minute.
+        /// How often they tried, within a minute or an hour.
         times: u32,
         /// The e-mail address that was tried and that nobody has.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,7 +49,7 @@ pub enum AttemptEvent {
         user_id: Option<Uuid>,
         /// The status of the answers.
         status: u16,
-        /// How many there were, within a minute, besides those that are listed.
+        /// How many there were, within a minute or an hour, besides those that are listed.
         times: u32,
     },
     /// Somebody made up an entry, to test who reads the audit log.
