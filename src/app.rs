@@ -12,7 +12,7 @@ use rollcall_events::{
         OrganizationError, OrganizationName,
     },
     user::{PasswordPolicy, User},
-    vault::{Credential, MasterKey, Vault, VaultError},
+    vault::{Credential, HashCost, MasterKey, Vault, VaultError},
 };
 use rollcall_projections::{fit, inline::InlineProjections, organizations, rules, users};
 use sqlx::{PgPool, postgres::PgConnectOptions};
@@ -23,7 +23,8 @@ use crate::{
     attempts::Attempts,
     auth::{
         Passwords,
-        passwords::{Cost, PasswordError},
+        guesses::Guesses,
+        passwords::PasswordError,
         providers::{ProviderSetupError, Providers},
         renewal::Renewals,
         ticket::TicketOffice,
@@ -73,6 +74,8 @@ pub struct App {
     pub tickets: TicketOffice,
     /// Hashes and verifies.
     pub passwords: Passwords,
+    /// How often passwords were wrong.
+    pub guesses: Guesses,
     /// Whose proof it is that a form comes from our own page.
     pub csrf_key: [u8; 32],
     /// Enciphers the positions in the identifiers of history entries.
@@ -140,6 +143,7 @@ impl App {
         let csrf_key = master_key.derive("csrf");
         let history_key = master_key.derive("history entries");
         let tickets = TicketOffice::new(master_key.derive("tickets"));
+        let guesses = Guesses::new(&config, pool.clone(), master_key.derive("guesses"));
         let vault = Vault::open(pool.clone(), master_key, clock.as_ref()).await?;
         vault.bind_old_credentials(clock.now()).await?;
         look_at_the_log(&pool, clock.as_ref()).await?;
@@ -156,7 +160,7 @@ impl App {
         let appender = Appender::start(&pool, InlineProjections, Arc::clone(&clock));
         let organizations = CommandBus::new(&log, &appender);
         let default_organization = default_organization(&pool, &organizations, &config).await?;
-        let cost = Cost {
+        let cost = HashCost {
             memory_kib: config.argon2_memory_kib,
             passes: config.argon2_passes,
             lanes: config.argon2_lanes,
@@ -168,7 +172,8 @@ impl App {
             .hashing_workers
             .unwrap_or_else(default_hashing_workers);
         Ok(Arc::new(Self {
-            passwords: Passwords::new(cost, policy, workers)?,
+            passwords: Passwords::new(cost, policy, workers, config.hashing_waiting)?,
+            guesses,
             users: CommandBus::new(&log, &appender).backed_by(users::known::known),
             attempts: Attempts::new(CommandBus::new(&log, &appender), Arc::clone(&clock), Ids),
             rate_limits: RateLimits::new(&config),

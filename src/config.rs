@@ -130,6 +130,17 @@ pub struct Config {
     pub password_login: bool,
     /// The weakest password that is accepted, as zxcvbn scores it: 0 (any) to 4.
     pub password_minimum_score: u8,
+    /// How many wrong passwords for one account from one network cause no delay. 0: any number.
+    pub guesses_per_network: u32,
+    /// How many wrong passwords for one account cause no delay that come from networks where its owner was never signed
+    /// in. 0: any number.
+    pub guesses_per_account: u32,
+    /// The longest delay before the next password may be tried. One wrong password is forgotten in this time.
+    #[serde(serialize_with = "human_duration::serialize")]
+    pub guess_longest_delay: Duration,
+    /// How long it is remembered in which networks a user has signed in.
+    #[serde(serialize_with = "human_duration::serialize")]
+    pub known_networks_kept: Duration,
     /// The OpenID Connect provider, as it calls itself: its issuer.
     pub oidc_issuer_url: Option<ProviderUrl>,
     /// Whether that provider may be spoken to without https, wherever it is. Who can change what it answers can sign in as
@@ -193,6 +204,8 @@ pub struct Config {
     pub argon2_lanes: u32,
     /// How many passwords are hashed at once. `None`: as many as there are processors, less one.
     pub hashing_workers: Option<usize>,
+    /// How many passwords wait to be hashed at most.
+    pub hashing_waiting: usize,
     /// Whether owners can write made-up entries into the audit log, for tests of its readers.
     pub audit_test_entries: bool,
     /// How long the addresses and e-mails of failed attempts can be read.
@@ -252,6 +265,10 @@ impl Default for Config {
             token_max_lifetime_owner: Duration::from_hours(7 * 24),
             password_login: true,
             password_minimum_score: 2,
+            guesses_per_network: 40,
+            guesses_per_account: 60,
+            guess_longest_delay: Duration::from_mins(5),
+            known_networks_kept: Duration::from_hours(90 * 24),
             oidc_issuer_url: None,
             oidc_allow_http: false,
             oidc_client_id: None,
@@ -287,6 +304,7 @@ impl Default for Config {
             argon2_passes: 2,
             argon2_lanes: 1,
             hashing_workers: None,
+            hashing_waiting: 256,
             audit_test_entries: false,
             attempts_kept: Duration::from_hours(90 * 24),
             checkpoint_every: None,
@@ -387,6 +405,10 @@ impl Config {
             token_max_lifetime_owner,
             password_login,
             password_minimum_score,
+            guesses_per_network,
+            guesses_per_account,
+            guess_longest_delay,
+            known_networks_kept,
             oidc_issuer_url,
             oidc_allow_http,
             oidc_client_id,
@@ -418,6 +440,7 @@ impl Config {
             argon2_passes,
             argon2_lanes,
             hashing_workers,
+            hashing_waiting,
             audit_test_entries,
             attempts_kept,
             checkpoint_every,
@@ -467,6 +490,12 @@ impl Config {
             password_login: password_login.unwrap_or(default.password_login),
             password_minimum_score: password_minimum_score
                 .unwrap_or(default.password_minimum_score),
+            guesses_per_network: guesses_per_network.unwrap_or(default.guesses_per_network),
+            guesses_per_account: guesses_per_account.unwrap_or(default.guesses_per_account),
+            guess_longest_delay: guess_longest_delay
+                .map_or(default.guess_longest_delay, Duration::from),
+            known_networks_kept: known_networks_kept
+                .map_or(default.known_networks_kept, Duration::from),
             oidc_issuer_url,
             oidc_allow_http: oidc_allow_http.unwrap_or(default.oidc_allow_http),
             oidc_client_id,
@@ -500,6 +529,7 @@ impl Config {
             argon2_passes: argon2_passes.unwrap_or(default.argon2_passes),
             argon2_lanes: argon2_lanes.unwrap_or(default.argon2_lanes),
             hashing_workers,
+            hashing_waiting: hashing_waiting.unwrap_or(default.hashing_waiting),
             audit_test_entries: audit_test_entries.unwrap_or(default.audit_test_entries),
             attempts_kept: attempts_kept.map_or(default.attempts_kept, Duration::from),
             checkpoint_every,

@@ -32,5 +32,17 @@ pub async fn erase(
         .execute(subject, UserCommand::EraseUser, authority, secrets)
         .await?;
     app.log.vault().forget(subject);
+    forget_sign_ins(app, subject).await;
     Ok(done)
+}
+
+/// Forgets from which networks a user who is gone has signed in. If the database fails, the hourly tidying up does it.
+pub async fn forget_sign_ins(app: &App, user: Uuid) {
+    if let Err(error) = app.guesses.forget(user).await {
+        tracing::warn!(
+            %user,
+            error = &error as &dyn std::error::Error,
+            "networks of a user who is gone are still remembered; it is tried again within an hour"
+        );
+    }
 }

@@ -7,7 +7,7 @@ use rollcall_events::{
     attempt::Day,
     log::{forget_commands, observe},
 };
-use rollcall_projections::{sessions, tidy_up_activity};
+use rollcall_projections::{password_failures::tidy_up_failures, sessions, tidy_up_activity};
 
 use crate::app::{App, AppState};
 
@@ -40,6 +40,7 @@ pub async fn tidy_up(app: &App) -> sqlx::Result<()> {
     forget_commands(&app.pool, now - COMMANDS_KEPT).await?;
     sweep_sessions(app, now).await?;
     forget_attempts(app, observed.recorded_time(app.clock.as_ref())).await?;
+    tidy_up_failures(&app.pool, now, app.guesses.known_since(now)).await?;
     tidy_up_activity(&app.pool).await
 }
 

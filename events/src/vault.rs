@@ -7,6 +7,7 @@
 mod binding;
 mod checkpoint_key;
 mod credentials;
+mod hash_limits;
 mod master_key;
 mod provider_tokens;
 mod rows;
@@ -25,6 +26,7 @@ pub use binding::CheckedCredential;
 pub use checkpoint_key::SignerError;
 pub(crate) use credentials::write;
 pub use credentials::{Credential, VaultWrite};
+pub use hash_limits::{HashCost, HashLimits, HashTooDear};
 pub use master_key::{InvalidMasterKey, MasterKey};
 pub use provider_tokens::{ProviderTokens, StoredTokens};
 pub use rows::{VaultRow, vault_rows};
@@ -48,6 +50,7 @@ pub struct Vault {
     pool: PgPool,
     master: Arc<MasterKey>,
     opened: Cache<Uuid, SubjectKey>,
+    hash_limits: HashLimits,
 }
 
 /// Why the vault cannot serve.
@@ -73,6 +76,14 @@ pub enum VaultError {
     /// Sealed tokens or the key that they are sealed under were altered, or moved from one person to another.
     #[error("what the vault holds about subject {0} does not open: it was altered")]
     Altered(Uuid),
+    /// A password hash from elsewhere would make a sign-in too expensive.
+    #[error("the password hash of subject {subject} cannot be used here: {source}")]
+    HashTooDear {
+        /// Whose.
+        subject: Uuid,
+        /// Why.
+        source: HashTooDear,
+    },
     /// The key that checkpoints are signed with was altered.
     #[error("the key that signs checkpoints cannot be unwrapped: it was altered")]
     AlteredCheckpointKey,
@@ -109,6 +120,16 @@ impl Vault {
             pool,
             master: Arc::new(master),
             opened,
+            hash_limits: HashLimits::default(),
+        }
+    }
+
+    /// With other limits on the password hashes that are restored.
+    #[must_use]
+    pub fn with_hash_limits(self, hash_limits: HashLimits) -> Self {
+        Self {
+            hash_limits,
+            ..self
         }
     }
 

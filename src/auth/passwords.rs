@@ -1,9 +1,14 @@
-//! Hashing and verifying passwords, on a bounded number of threads, so that sign-ins can never starve the rest.
+//! Hashing and verifying passwords, on a bounded number of threads, so that sign-ins can never starve the rest. Networks
+//! take turns: see [`line`].
 //!
 //! Argon2id; by default with 19 MiB, 2 passes and 1 lane, the first of the configurations that OWASP's Password
 //! Storage Cheat Sheet recommends. Hashes that were imported (`$pbkdf2-sha256$...`) are verified and then renewed.
 
-use std::{sync::Arc, time::Duration};
+mod forms;
+mod line;
+mod queue;
+
+use std::sync::Arc;
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
@@ -13,21 +18,21 @@ use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use rollcall_events::{
     ids::Ids,
     user::{InvalidField, NewPassword, PasswordPolicy},
+    vault::{HashCost, HashLimits},
 };
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use unicode_normalization::UnicodeNormalization;
 
-/// How long a password waits for its turn before its sender is told to come back later.
-const TURN_TIMEOUT: Duration = Duration::from_secs(15);
-/// How many wait at most, in either queue; the next is told to come back at once.
-const MOST_WAITING: usize = 256;
-/// No stored password is longer: a longer one is wrong, and need not wait in memory.
-const MOST_BYTES: usize = 256;
-/// Costs of stored hashes beyond these are not paid: an imported hash must not stop the service.
-const MOST_MEMORY_KIB: u32 = 1 << 20;
-const MOST_PASSES: u32 = 64;
-const MOST_ROUNDS: u32 = 2_000_000;
+use super::guesses::Client;
+use forms::forms;
+use queue::Queue;
+
+/// No password that can be set is longer, in whichever form it is typed: a longer one is wrong, and need not wait in
+/// memory.
+const MOST_BYTES: usize = 1_024;
+/// One network may take so large a part of the places to wait in.
+const PART_OF_A_NETWORK: usize = 4;
 
 /// Hashes and verifies passwords.
 #[derive(Clone)]
@@ -36,17 +41,12 @@ pub struct Passwords(Arc<Inner>);
 struct Inner {
     argon2: Argon2<'static>,
     policy: PasswordPolicy,
+    limits: HashLimits,
     sign_ins: Queue,
     /// Of those who may set passwords, whom no flood of sign-ins keeps waiting.
     new_passwords: Queue,
     /// The hash of a random password: what is verified for users that do not exist.
     decoy: String,
-}
-
-/// Where passwords wait for their turn.
-struct Queue {
-    turns: Arc<Semaphore>,
-    places: Semaphore,
 }
 
 /// What a password is stored as.
@@ -89,23 +89,18 @@ pub enum PasswordError {
     Interrupted(#[from] tokio::task::JoinError),
 }
 
-/// What hashing costs.
-#[derive(Debug, Clone, Copy)]
-pub struct Cost {
-    /// Memory, in KiB.
-    pub memory_kib: u32,
-    /// Passes over the memory.
-    pub passes: u32,
-    /// Lanes.
-    pub lanes: u32,
-}
-
 impl Passwords {
-    /// Hashes with this cost: sign-ins on at most `workers` threads at once, new passwords on one more.
+    /// Hashes with this cost: sign-ins on at most `workers` threads at once, new passwords on one more. At most `waiting`
+    /// passwords wait in either queue.
     ///
     /// # Errors
     /// The parameters are out of bounds.
-    pub fn new(cost: Cost, policy: PasswordPolicy, workers: usize) -> Result<Self, PasswordError> {
+    pub fn new(
+        cost: HashCost,
+        policy: PasswordPolicy,
+        workers: usize,
+        waiting: usize,
+    ) -> Result<Self, PasswordError> {
         let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, None)
             .map_err(PasswordError::Parameters)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -113,22 +108,28 @@ impl Passwords {
         Ok(Self(Arc::new(Inner {
             argon2,
             policy,
-            sign_ins: Queue::new(workers),
-            new_passwords: Queue::new(1),
+            limits: HashLimits::with_own(cost),
+            sign_ins: Queue::new(workers, waiting, waiting / PART_OF_A_NETWORK),
+            new_passwords: Queue::new(1, waiting, waiting),
             decoy,
         })))
     }
 
-    /// Checks a new password against the policy and hashes it. `context` is what it must not be made of.
+    /// Checks a new password against the policy and hashes it. `context` is what it must not be made of. Everything
+    /// that sets a password uses [`super::new_password`], which knows the context.
     ///
     /// # Errors
     /// The policy refuses it, there is no turn, or hashing failed.
-    pub async fn accept(
+    pub(super) async fn accept(
         &self,
         password: String,
         context: Vec<String>,
     ) -> Result<Hashed, PasswordError> {
-        self.in_turn(&self.0.new_passwords, move |inner| {
+        let anywhere = Client {
+            network: None,
+            is_known: true,
+        };
+        self.in_turn(&self.0.new_passwords, anywhere, 1, move |inner| {
             let context: Vec<&str> = context.iter().map(String::as_str).collect();
             let password = NewPassword::parse(&password, &inner.policy, &context)
                 .map_err(PasswordError::Refused)?;
@@ -141,15 +142,19 @@ impl Passwords {
     ///
     /// # Errors
     /// No turn, or hashing failed.
-    pub async fn rehash(&self, password: Arc<str>) -> Result<Hashed, PasswordError> {
-        self.in_turn(&self.0.sign_ins, move |inner| {
+    pub async fn rehash(
+        &self,
+        password: Arc<str>,
+        client: Client,
+    ) -> Result<Hashed, PasswordError> {
+        self.in_turn(&self.0.sign_ins, client, 1, move |inner| {
             hash(&inner.argon2, &password)
         })
         .await
     }
 
-    /// Verifies a password. Without a hash it does the same work and says that it is wrong, so that nobody can tell
-    /// by the time it takes who is a user here.
+    /// Verifies a password, in each form in which it may have been hashed. Without a hash it does the same work and says
+    /// that it is wrong: the time depends on what was typed, and not on whether the account exists.
     ///
     /// # Errors
     /// No turn.
@@ -157,13 +162,15 @@ impl Passwords {
         &self,
         password: Arc<str>,
         hash: Option<String>,
+        client: Client,
     ) -> Result<Verdict, PasswordError> {
         let is_possible = password.len() <= MOST_BYTES;
-        let password = if is_possible { password } else { Arc::from("") };
-        self.in_turn(&self.0.sign_ins, move |inner| {
+        let forms = forms(if is_possible { &password } else { "" });
+        let cost = u32::try_from(forms.len()).unwrap_or(1);
+        self.in_turn(&self.0.sign_ins, client, cost, move |inner| {
             let is_known = hash.is_some() && is_possible;
             let hash = hash.as_deref().unwrap_or(&inner.decoy);
-            let verdict = verify(&inner.argon2, &password, hash);
+            let verdict = verify_forms(inner, &forms, hash);
             Ok(if is_known { verdict } else { Verdict::Wrong })
         })
         .await
@@ -172,9 +179,11 @@ impl Passwords {
     async fn in_turn<T: Send + 'static>(
         &self,
         queue: &Queue,
+        client: Client,
+        cost: u32,
         work: impl FnOnce(&Inner) -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let turn = queue.turn().await?;
+        let turn = queue.turn(client, cost).await?;
         let inner = Arc::clone(&self.0);
         tokio::task::spawn_blocking(move || {
             let result = work(&inner);
@@ -185,30 +194,10 @@ impl Passwords {
     }
 }
 
-impl Queue {
-    fn new(workers: usize) -> Self {
-        let workers = workers.max(1);
-        Self {
-            turns: Arc::new(Semaphore::new(workers)),
-            places: Semaphore::new(workers + MOST_WAITING),
-        }
-    }
-
-    /// Waits for a turn. The place in the queue is kept until then, the turn as long as it is used.
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, PasswordError> {
-        let place = self.places.try_acquire().map_err(|_| PasswordError::Busy)?;
-        let waiting = Arc::clone(&self.turns).acquire_owned();
-        let turn = tokio::time::timeout(TURN_TIMEOUT, waiting).await;
-        drop(place);
-        match turn {
-            Ok(Ok(turn)) => Ok(turn),
-            _ => Err(PasswordError::Busy),
-        }
-    }
-}
-
+/// Hashes in NFC, whatever form the password was typed in.
 fn hash(argon2: &Argon2<'_>, password: &str) -> Result<Hashed, PasswordError> {
     let salt: [u8; 16] = Ids.bytes();
+    let password: String = password.nfc().collect();
     let hash: PasswordHash = argon2.hash_password_with_salt(password.as_bytes(), &salt)?;
     let params = argon2.params();
     let scheme = format!(
@@ -223,7 +212,23 @@ fn hash(argon2: &Argon2<'_>, password: &str) -> Result<Hashed, PasswordError> {
     })
 }
 
-fn verify(argon2: &Argon2<'_>, password: &str, hash: &str) -> Verdict {
+/// The first form is today's; a hash of another one is renewed.
+fn verify_forms(inner: &Inner, forms: &[String], hash: &str) -> Verdict {
+    for (nth, form) in forms.iter().enumerate() {
+        match verify(inner, form, hash) {
+            Verdict::Wrong => {}
+            Verdict::Right if nth > 0 => return Verdict::RightButOutdated,
+            right => return right,
+        }
+    }
+    Verdict::Wrong
+}
+
+fn verify(inner: &Inner, password: &str, hash: &str) -> Verdict {
+    if inner.limits.check(hash).is_err() {
+        return Verdict::Wrong;
+    }
+    let argon2 = &inner.argon2;
     if let Some(imported) = hash.strip_prefix("$pbkdf2-sha256$") {
         return match verify_pbkdf2(password, imported) {
             Some(true) => Verdict::RightButOutdated,
@@ -236,11 +241,9 @@ fn verify(argon2: &Argon2<'_>, password: &str, hash: &str) -> Verdict {
     let Ok(cost) = Params::try_from(&stored) else {
         return Verdict::Wrong;
     };
-    let affordable = cost.m_cost() <= MOST_MEMORY_KIB && cost.t_cost() <= MOST_PASSES;
-    if !affordable
-        || argon2
-            .verify_password(password.as_bytes(), &stored)
-            .is_err()
+    if argon2
+        .verify_password(password.as_bytes(), &stored)
+        .is_err()
     {
         return Verdict::Wrong;
     }
@@ -257,11 +260,7 @@ fn verify(argon2: &Argon2<'_>, password: &str, hash: &str) -> Verdict {
 /// `<rounds>$<salt>$<key>`, the latter two in base64 without padding, as the Go server that people come from wrote it.
 fn verify_pbkdf2(password: &str, hash: &str) -> Option<bool> {
     let mut parts = hash.split('$');
-    let rounds: u32 = parts
-        .next()?
-        .parse()
-        .ok()
-        .filter(|rounds| (1..=MOST_ROUNDS).contains(rounds))?;
+    let rounds: u32 = parts.next()?.parse().ok().filter(|rounds| *rounds > 0)?;
     let salt = STANDARD_NO_PAD.decode(parts.next()?).ok()?;
     let key = STANDARD_NO_PAD
         .decode(parts.next()?)
@@ -282,54 +281,98 @@ impl std::fmt::Debug for Hashed {
 mod tests {
     use super::*;
 
-    const CHEAP: Cost = Cost {
+    const CHEAP: HashCost = HashCost {
         memory_kib: 8,
         passes: 1,
         lanes: 1,
     };
+    const ANYWHERE: Client = Client {
+        network: None,
+        is_known: false,
+    };
 
-    fn passwords(cost: Cost) -> Passwords {
-        Passwords::new(cost, PasswordPolicy { minimum_score: 0 }, 1).unwrap()
+    fn passwords(cost: HashCost) -> Passwords {
+        Passwords::new(cost, PasswordPolicy { minimum_score: 0 }, 1, 8).unwrap()
+    }
+
+    async fn verdict(passwords: &Passwords, password: &str, hash: &str) -> Verdict {
+        passwords
+            .verify(password.into(), Some(hash.to_owned()), ANYWHERE)
+            .await
+            .unwrap()
+    }
+
+    async fn hashed(passwords: &Passwords, password: &str) -> Hashed {
+        passwords.rehash(password.into(), ANYWHERE).await.unwrap()
     }
 
     #[tokio::test]
     async fn the_right_password_is_right_and_another_is_wrong() {
         let passwords = passwords(CHEAP);
-        let hashed = passwords.rehash("correct horse".into()).await.unwrap();
+        let hashed = hashed(&passwords, "correct horse").await;
         assert_eq!(hashed.scheme, "argon2id m=8,t=1,p=1");
-        let verdict = passwords
-            .verify("correct horse".into(), Some(hashed.hash.clone()))
-            .await
-            .unwrap();
-        assert_eq!(verdict, Verdict::Right);
-        let verdict = passwords
-            .verify("wrong horse".into(), Some(hashed.hash))
-            .await
-            .unwrap();
-        assert_eq!(verdict, Verdict::Wrong);
+        for (password, expected) in [
+            ("correct horse", Verdict::Right),
+            ("wrong horse", Verdict::Wrong),
+        ] {
+            assert_eq!(verdict(&passwords, password, &hashed.hash).await, expected);
+        }
     }
 
     #[tokio::test]
     async fn a_hash_of_another_cost_is_outdated() {
-        let hashed = passwords(CHEAP)
-            .rehash("correct horse".into())
-            .await
-            .unwrap();
-        let dearer = passwords(Cost { passes: 2, ..CHEAP });
-        let verdict = dearer
-            .verify("correct horse".into(), Some(hashed.hash))
-            .await
-            .unwrap();
+        let hashed = hashed(&passwords(CHEAP), "correct horse").await;
+        let dearer = passwords(HashCost { passes: 2, ..CHEAP });
+        let verdict = verdict(&dearer, "correct horse", &hashed.hash).await;
         assert_eq!(verdict, Verdict::RightButOutdated);
+    }
+
+    #[tokio::test]
+    async fn a_password_is_right_in_whichever_form_it_is_typed() {
+        let passwords = passwords(CHEAP);
+        let composed = "\u{e9}t\u{e9} au caf\u{e9}";
+        let decomposed: String = composed.nfd().collect();
+        for set in [composed, &decomposed] {
+            let hashed = hashed(&passwords, set).await;
+            for typed in [composed, &decomposed] {
+                let verdict = verdict(&passwords, typed, &hashed.hash).await;
+                assert_eq!(verdict, Verdict::Right, "{set:?}, {typed:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_a_form_that_was_not_normalized_is_verified_and_outdated() {
+        let passwords = passwords(CHEAP);
+        let composed = "\u{e9}t\u{e9} au caf\u{e9}";
+        let decomposed: String = composed.nfd().collect();
+        let mixed = "\u{e9}te\u{301} au caf\u{e9}";
+        let before = |password: &str| {
+            let hash = passwords
+                .0
+                .argon2
+                .hash_password_with_salt(password.as_bytes(), b"0123456789abcdef");
+            hash.unwrap().to_string()
+        };
+        for (set, typed) in [
+            (decomposed.as_str(), composed),
+            (&decomposed, &decomposed),
+            (mixed, mixed),
+        ] {
+            let verdict = verdict(&passwords, typed, &before(set)).await;
+            assert_eq!(verdict, Verdict::RightButOutdated, "{set:?}, {typed:?}");
+        }
+        let verdict = verdict(&passwords, &decomposed, &before(composed)).await;
+        assert_eq!(verdict, Verdict::Right);
     }
 
     #[tokio::test]
     async fn nobody_is_verified_without_a_hash() {
         let passwords = passwords(CHEAP);
-        assert_eq!(
-            passwords.verify("".into(), None).await.unwrap(),
-            Verdict::Wrong
-        );
+        for password in ["", "\u{e9}te\u{301}"] {
+            let verdict = passwords.verify(password.into(), None, ANYWHERE).await;
+            assert_eq!(verdict.unwrap(), Verdict::Wrong);
+        }
     }
 
     #[tokio::test]
@@ -342,18 +385,12 @@ mod tests {
             STANDARD_NO_PAD.encode(key)
         );
         let passwords = passwords(CHEAP);
-        let verdict = passwords
-            .verify("testing".into(), Some(hash.clone()))
-            .await
-            .unwrap();
-        assert_eq!(verdict, Verdict::RightButOutdated);
-        assert_eq!(
-            passwords
-                .verify("Testing".into(), Some(hash))
-                .await
-                .unwrap(),
-            Verdict::Wrong
-        );
+        for (password, expected) in [
+            ("testing", Verdict::RightButOutdated),
+            ("Testing", Verdict::Wrong),
+        ] {
+            assert_eq!(verdict(&passwords, password, &hash).await, expected);
+        }
     }
 
     #[tokio::test]
@@ -362,42 +399,31 @@ mod tests {
         for hash in [
             "$pbkdf2-sha256$4000000000$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAA",
             "$argon2id$v=19$m=4194304,t=3,p=1$c29tZXNhbHRzb21l$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "$argon2id$v=19$m=1048576,t=64,p=1$c29tZXNhbHRzb21l$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
             "nonsense",
         ] {
-            let verdict = passwords
-                .verify("testing".into(), Some(hash.into()))
-                .await
-                .unwrap();
-            assert_eq!(verdict, Verdict::Wrong, "{hash}");
+            assert_eq!(
+                verdict(&passwords, "testing", hash).await,
+                Verdict::Wrong,
+                "{hash}"
+            );
         }
     }
 
     #[tokio::test]
     async fn a_password_that_is_longer_than_any_stored_one_is_wrong() {
         let passwords = passwords(CHEAP);
-        let hashed = passwords.rehash("".into()).await.unwrap();
-        let verdict = passwords.verify("x".repeat(257).into(), Some(hashed.hash));
-        assert_eq!(verdict.await.unwrap(), Verdict::Wrong);
+        let hashed = hashed(&passwords, "").await;
+        let verdict = verdict(&passwords, &"x".repeat(MOST_BYTES + 1), &hashed.hash).await;
+        assert_eq!(verdict, Verdict::Wrong);
     }
 
     #[tokio::test]
-    async fn a_full_queue_turns_away_at_once_and_new_passwords_have_their_own() {
+    async fn new_passwords_wait_for_no_sign_in() {
         let passwords = passwords(CHEAP);
-        let places = passwords.0.sign_ins.places.available_permits();
-        let taken = passwords
-            .0
-            .sign_ins
-            .places
-            .try_acquire_many(u32::try_from(places).unwrap());
-        let refusal = passwords.verify("x".into(), None).await.unwrap_err();
-        assert!(matches!(refusal, PasswordError::Busy));
-        assert!(
-            passwords
-                .accept("correct horse".into(), Vec::new())
-                .await
-                .is_ok()
-        );
-        drop(taken);
-        assert!(passwords.verify("x".into(), None).await.is_ok());
+        let turn = passwords.0.sign_ins.turn(ANYWHERE, 1).await.unwrap();
+        let hashed = passwords.accept("correct horse".into(), Vec::new()).await;
+        assert!(hashed.is_ok());
+        drop(turn);
     }
 }

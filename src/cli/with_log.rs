@@ -6,7 +6,7 @@ use rollcall_events::{
     clock::SystemClock,
     log::{LogReader, Upcasters},
     session,
-    vault::Vault,
+    vault::{HashCost, HashLimits, Vault},
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
@@ -41,7 +41,14 @@ pub fn with_log<T>(
             .max_connections(CONNECTIONS)
             .after_connect(|conn, _| Box::pin(session::prepare(conn, Duration::ZERO)))
             .connect_lazy_with(owner.clone());
-        let vault = Vault::open(pool.clone(), master_key, &SystemClock).await?;
+        let cost = HashCost {
+            memory_kib: config.argon2_memory_kib,
+            passes: config.argon2_passes,
+            lanes: config.argon2_lanes,
+        };
+        let vault = Vault::open(pool.clone(), master_key, &SystemClock)
+            .await?
+            .with_hash_limits(HashLimits::with_own(cost));
         let log = LogReader::new(pool.clone(), vault, Upcasters::current());
         let done = work(owner, log).await;
         pool.close().await;

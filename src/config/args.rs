@@ -117,6 +117,18 @@ pub struct Args {
     /// Weakest password to accept, from 0 (any) to 4 [default: 2]
     #[arg(long, value_name = "SCORE", help_heading = "Passwords")]
     pub password_minimum_score: Option<u8>,
+    /// Wrong passwords for one account from one network before the next ones are delayed, 0 for any number [default: 40]
+    #[arg(long, value_name = "NUMBER", help_heading = "Passwords")]
+    pub guesses_per_network: Option<u32>,
+    /// The same for one account from all networks where it was never signed in from, together [default: 60]
+    #[arg(long, value_name = "NUMBER", help_heading = "Passwords")]
+    pub guesses_per_account: Option<u32>,
+    /// Longest delay before the next password may be tried, and how fast wrong ones are forgotten [default: 5m]
+    #[arg(long, value_name = "DURATION", help_heading = "Passwords")]
+    pub guess_longest_delay: Option<HumanDuration>,
+    /// How long a network is remembered where a user has signed in [default: 90d]
+    #[arg(long, value_name = "DURATION", help_heading = "Passwords")]
+    pub known_networks_kept: Option<HumanDuration>,
     /// Address of the OpenID Connect provider, as it calls itself: its issuer
     #[arg(long, value_name = "URL", help_heading = "OpenID Connect")]
     pub oidc_issuer_url: Option<ProviderUrl>,
@@ -232,6 +244,9 @@ pub struct Args {
     /// Passwords to hash at once [default: the processors, less one]
     #[arg(long, value_name = "NUMBER", help_heading = "Passwords")]
     pub hashing_workers: Option<usize>,
+    /// Passwords that wait to be hashed at most, a quarter of them from one network [default: 256]
+    #[arg(long, value_name = "NUMBER", help_heading = "Passwords")]
+    pub hashing_waiting: Option<usize>,
     /// Whether owners can write made-up audit entries, for tests [default: false]
     #[arg(long, value_name = "BOOL", help_heading = "Audit")]
     pub audit_test_entries: Option<bool>,

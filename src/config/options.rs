@@ -33,7 +33,7 @@ const LENGTH_OF_TIME: &str = "a length of time up to 36525d, such as 90m, 24h or
 const NOT_EMPTY: &str = "a text that is not empty";
 
 /// Every option, in the order in which they are listed.
-pub(super) const OPTIONS: [OptionRule; 68] = [
+pub(super) const OPTIONS: [OptionRule; 73] = [
     text("listen", super::listen::RULE),
     text(
         "database_url",
@@ -76,6 +76,10 @@ pub(super) const OPTIONS: [OptionRule; 68] = [
     text("token_max_lifetime_owner", LENGTH_OF_TIME),
     switch("password_login"),
     number("password_minimum_score", 0..=4),
+    number("guesses_per_network", 0..=1_000_000),
+    number("guesses_per_account", 0..=1_000_000),
+    text("guess_longest_delay", LENGTH_OF_TIME),
+    text("known_networks_kept", LENGTH_OF_TIME),
     text(
         "oidc_issuer_url",
         "a URL such as https://accounts.example.com, and https unless it is of this machine: its answers decide who signs in (oidc_allow_http = true allows http, for private networks)",
@@ -122,6 +126,7 @@ pub(super) const OPTIONS: [OptionRule; 68] = [
     number("argon2_passes", 1..=64),
     number("argon2_lanes", 1..=64),
     number("hashing_workers", 1..=1_024),
+    number("hashing_waiting", 4..=100_000),
     switch("audit_test_entries"),
     text("attempts_kept", LENGTH_OF_TIME),
     text("checkpoint_every", LENGTH_OF_TIME),

@@ -124,7 +124,7 @@ fn a_list_replaces_the_list_below_it() {
 }
 
 /// One value of every option, none of them the default; but for those that exclude one of these.
-const EVERY_OPTION: [(&str, &str); 64] = [
+const EVERY_OPTION: [(&str, &str); 69] = [
     ("listen", "[::1]:9090"),
     ("database_url", "postgres://ada:swordfish@db/roll"),
     ("postgres_bin", "/opt/postgres/bin"),
@@ -152,6 +152,10 @@ const EVERY_OPTION: [(&str, &str); 64] = [
     ("token_max_lifetime_owner", "12h"),
     ("password_login", "false"),
     ("password_minimum_score", "4"),
+    ("guesses_per_network", "10"),
+    ("guesses_per_account", "0"),
+    ("guess_longest_delay", "10m"),
+    ("known_networks_kept", "30d"),
     ("oidc_issuer_url", "https://accounts.example.com/"),
     ("oidc_allow_http", "true"),
     ("oidc_client_id", "rollcall"),
@@ -182,6 +186,7 @@ const EVERY_OPTION: [(&str, &str); 64] = [
     ("argon2_passes", "3"),
     ("argon2_lanes", "2"),
     ("hashing_workers", "7"),
+    ("hashing_waiting", "100"),
     ("audit_test_entries", "true"),
     ("attempts_kept", "30d"),
     ("checkpoint_every", "1h"),
@@ -235,6 +240,10 @@ token_max_lifetime = "30d"
 token_max_lifetime_owner = "12h"
 password_login = false
 password_minimum_score = 4
+guesses_per_network = 10
+guesses_per_account = 0
+guess_longest_delay = "10m"
+known_networks_kept = "30d"
 oidc_issuer_url = "https://accounts.example.com/"
 oidc_allow_http = true
 oidc_client_id = "rollcall"
@@ -266,6 +275,7 @@ argon2_memory_kib = 64
 argon2_passes = 3
 argon2_lanes = 2
 hashing_workers = 7
+hashing_waiting = 100
 audit_test_entries = true
 attempts_kept = "30d"
 checkpoint_every = "1h"

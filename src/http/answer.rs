@@ -17,7 +17,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{go_json, go_json::InvalidJson, query::Invalid};
-use crate::{auth::passwords::PasswordError, command_bus::CommandError};
+use crate::{
+    auth::{
+        guesses::GuessError, new_password::NewPasswordError, passwords::PasswordError,
+        proof::ProofError,
+    },
+    command_bus::CommandError,
+};
 
 /// A JSON body with its status.
 pub struct Json<T>(pub StatusCode, pub T);
@@ -332,6 +338,37 @@ impl From<PasswordError> for Refusal {
             )
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("5")),
             other => Self::internal(&other),
+        }
+    }
+}
+
+impl From<NewPasswordError> for Refusal {
+    fn from(error: NewPasswordError) -> Self {
+        match error {
+            NewPasswordError::Password(error) => error.into(),
+            NewPasswordError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<ProofError> for Refusal {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Guess(error) => error.into(),
+            ProofError::Password(error) => error.into(),
+        }
+    }
+}
+
+impl From<GuessError> for Refusal {
+    fn from(error: GuessError) -> Self {
+        match error {
+            GuessError::TooMany { retry_after_s } => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "There were too many wrong passwords for this account. Try again later.",
+            )
+            .with_header(header::RETRY_AFTER, HeaderValue::from(retry_after_s)),
+            GuessError::Database(error) => error.into(),
         }
     }
 }

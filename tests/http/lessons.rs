@@ -12,10 +12,14 @@ mod enumeration;
 mod every;
 #[path = "lessons/floods.rs"]
 mod floods;
+#[path = "lessons/guessing.rs"]
+mod guessing;
 #[path = "lessons/lockout.rs"]
 mod lockout;
 #[path = "lessons/names.rs"]
 mod names;
+#[path = "lessons/noise.rs"]
+mod noise;
 #[path = "lessons/odd_requests.rs"]
 mod odd_requests;
 #[path = "lessons/passwords.rs"]

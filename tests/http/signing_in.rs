@@ -266,3 +266,64 @@ async fn a_session_is_an_event_of_its_user() {
     assert_eq!(events.len(), 2, "{events:?}");
     assert!(events[1].contains("SessionStarted"), "{events:?}");
 }
+
+#[tokio::test]
+async fn a_password_is_the_same_on_every_keyboard() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let composed = "cr\u{e8}me br\u{fb}l\u{e9}e \u{e0} l'\u{e9}t\u{e9}";
+    let decomposed = "cre\u{300}me bru\u{302}le\u{301}e a\u{300} l'e\u{301}te\u{301}";
+    for (username, set) in [("bob", composed), ("eve", decomposed)] {
+        let wish = wish_with(&app, username, &json!({ "password": set }));
+        assert_eq!(owner.post(USERS, &wish).await.status, 201);
+        let email = format!("{username}@example.com");
+        for typed in [composed, decomposed] {
+            let answer = sign_in(&app, &email, typed).await;
+            assert_eq!(answer.status, 201, "{username}: {answer:?}");
+        }
+        let wrong = sign_in(&app, &email, "creme brulee a l'ete").await;
+        assert_eq!(wrong.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn a_hash_of_a_password_that_was_not_normalized_is_verified_and_renewed() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let bob = app.user(&owner, "bob").await;
+    let (composed, decomposed) = ("caf\u{e9} au lait", "cafe\u{301} au lait");
+    let mut key = [0; 32];
+    pbkdf2::pbkdf2_hmac::<Sha256>(decomposed.as_bytes(), b"0123456789abcdef", 1_000, &mut key);
+    let old = format!(
+        "$pbkdf2-sha256$1000${}${}",
+        STANDARD_NO_PAD.encode(b"0123456789abcdef"),
+        STANDARD_NO_PAD.encode(key)
+    );
+    let write =
+        format!("UPDATE vault.credentials SET password_hash = '{old}' WHERE subject_id = '{bob}'");
+    as_superuser(&app, &write).await;
+    for typed in [decomposed, composed, decomposed] {
+        let answer = sign_in(&app, "bob@example.com", typed).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+    }
+    let (renewed, revision) = stored_hash(&app, bob).await;
+    assert!(renewed.starts_with("$argon2id$") && revision == 2);
+}
+
+#[tokio::test]
+async fn a_stored_hash_that_would_cost_too_much_is_wrong_at_once() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let bob = app.user(&owner, "bob").await;
+    let (hash, _) = stored_hash(&app, bob).await;
+    for cost in ["m=1048576,t=64,p=1", "m=8,t=4000000,p=1", "m=1024,t=1,p=64"] {
+        let dear = hash.replace("m=8,t=1,p=1", cost);
+        assert_ne!(dear, hash);
+        let write = format!(
+            "UPDATE vault.credentials SET password_hash = '{dear}' WHERE subject_id = '{bob}'"
+        );
+        as_superuser(&app, &write).await;
+        let answer = sign_in(&app, "bob@example.com", PASSWORD).await;
+        assert_refused(&answer, 401, "Incorrect email or password.");
+    }
+}

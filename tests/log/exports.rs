@@ -633,3 +633,31 @@ async fn an_erased_person_is_in_no_dump_and_in_no_export() {
     assert!(found.is_good(), "{found:#?}");
     assert_same_rows(&app.superuser, &there.owner).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_hash_that_no_sign_in_can_afford_is_not_imported() {
+    let app = TestApp::start().await;
+    app.owner().await;
+    let file = String::from_utf8(restorable(&app).await).unwrap();
+    for cost in ["m=1048576,t=64,p=1", "m=65536,t=3,p=64"] {
+        let mut conn = app.superuser.connect().await.unwrap();
+        let update = format!(
+            "UPDATE vault.credentials SET password_hash = regexp_replace(password_hash, 'm=[^$]*', '{cost}')"
+        );
+        sqlx::query(&update).execute(&mut conn).await.unwrap();
+        let there = Elsewhere::empty().await;
+        let refusal = there.import(&restorable(&app).await).await.unwrap_err();
+        assert!(
+            refusal
+                .to_string()
+                .contains("more than a sign-in can afford"),
+            "{refusal}"
+        );
+        assert!(there.is_empty().await);
+    }
+    Elsewhere::empty()
+        .await
+        .import(file.as_bytes())
+        .await
+        .unwrap();
+}

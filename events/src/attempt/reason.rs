@@ -24,11 +24,13 @@ pub enum RefusalReason {
     NotProven,
     /// The account is linked to another one at the provider.
     LinkedElsewhere,
+    /// There were too many wrong passwords for the account; this one was not verified.
+    TooManyFailures,
 }
 
 impl RefusalReason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::UnknownEmail,
         Self::WrongPassword,
         Self::Suspended,
@@ -38,6 +40,7 @@ impl RefusalReason {
         Self::NotAllowed,
         Self::NotProven,
         Self::LinkedElsewhere,
+        Self::TooManyFailures,
     ];
 
     /// The name in the API and in the log.
@@ -53,6 +56,7 @@ impl RefusalReason {
             Self::NotAllowed => "not_allowed",
             Self::NotProven => "not_proven",
             Self::LinkedElsewhere => "linked_elsewhere",
+            Self::TooManyFailures => "too_many_failures",
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use unicode_normalization::UnicodeNormalization;
 use zeroize::ZeroizeOnDrop;
 use zxcvbn::zxcvbn;
 
@@ -24,6 +25,9 @@ const JUDGED_CHARS: usize = 40;
 /// Shorter pieces of the context are no hint, but would make every password look weaker.
 const MIN_HINT_CHARS: usize = 3;
 
+/// Shorter pieces of the context are in many words.
+const MIN_REMOVED_CHARS: usize = 4;
+
 /// How strong a new password must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PasswordPolicy {
@@ -38,13 +42,16 @@ impl Default for PasswordPolicy {
     }
 }
 
-/// A password that satisfied the policy, on its way to being hashed. Wiped from memory when dropped.
+/// A password that satisfied the policy, on its way to being hashed: in NFC, so that it is the same on every keyboard
+/// (NIST SP 800-63B). Wiped from memory when dropped.
 #[derive(ZeroizeOnDrop)]
 pub struct NewPassword(String);
 
 impl NewPassword {
-    /// Accepts a password that is hard to guess for somebody who knows the `context`: its owner's
-    /// username, e-mail address, the part of it before the `@`, and display name.
+    /// Accepts a password that is hard to guess for somebody who knows the `context`: its owner's username, e-mail
+    /// address and display name, and the names of the service and the organization.
+    ///
+    /// Lengths are those of the password as it was typed.
     ///
     /// # Errors
     ///
@@ -68,13 +75,14 @@ impl NewPassword {
         if value.len() > MAX_BYTES {
             return refused("must be at most 256 bytes long");
         }
-        if score(value, context) < policy.minimum_score {
+        let normalized = Self(value.nfc().collect());
+        if score(&normalized.0, context) < policy.minimum_score {
             return refused(
                 "is too easily guessed: choose a longer one, without common words, patterns, \
-                 your name or your address",
+                 your name, your address or the name of the service",
             );
         }
-        Ok(Self(value.to_owned()))
+        Ok(normalized)
     }
 
     /// The password itself. For hashing, and nothing else.
@@ -95,7 +103,50 @@ fn score(password: &str, context: &[&str]) -> u8 {
         Some((end, _)) => &password[..end],
         None => password,
     };
-    zxcvbn(judged, &hints(context)).score().into()
+    let hints = hints(context);
+    let whole: u8 = zxcvbn(judged, &hints).score().into();
+    // The estimate takes any three parts for hard to guess: `Rollcall`, `2026` and `!`. What is known adds nothing.
+    let rest = without(judged, &hints);
+    if rest.len() == judged.len() {
+        return whole;
+    }
+    whole.min(zxcvbn(&rest, &hints).score().into())
+}
+
+/// What remains of the password without the words that are known.
+fn without(password: &str, hints: &[&str]) -> String {
+    let mut rest: Vec<char> = password.chars().collect();
+    let mut words: Vec<Vec<char>> = hints
+        .iter()
+        .map(|hint| hint.to_lowercase().chars().collect())
+        .filter(|word: &Vec<char>| word.len() >= MIN_REMOVED_CHARS)
+        .collect();
+    // The longest first: of `rollcall`, no `call` remains.
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    for word in words {
+        while let Some(at) = rest.windows(word.len()).position(|part| {
+            part.iter()
+                .zip(&word)
+                .all(|(typed, known)| is_like(*typed, *known))
+        }) {
+            rest.drain(at..at + word.len());
+        }
+    }
+    rest.into_iter().collect()
+}
+
+/// The same letter, in any case, or a sign that often stands for it.
+fn is_like(typed: char, known: char) -> bool {
+    let sign_for: &[char] = match typed {
+        '0' => &['o'],
+        '1' | '!' | '|' => &['i', 'l'],
+        '3' => &['e'],
+        '4' | '@' => &['a'],
+        '5' | '$' => &['s'],
+        '7' => &['t'],
+        _ => &[],
+    };
+    typed.to_lowercase().eq([known]) || sign_for.contains(&known)
 }
 
 /// Each text of the context whole and in words: of `Ada Lovelace`, `lovelace` alone is a hint too.
@@ -151,6 +202,49 @@ mod tests {
         for value in ["countess1815", "ada.byron@example.com", "zwettlinger"] {
             assert!(is_weak(value), "{value}");
             assert!(NewPassword::parse(value, &PasswordPolicy::default(), &[]).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_password_is_the_same_in_whichever_form_it_was_typed() {
+        let composed = "\u{e9}t\u{e9} \u{e0} la \u{ee}le";
+        let decomposed: String = composed.nfd().collect();
+        assert_ne!(composed, decomposed);
+        assert_eq!(parse(&decomposed).unwrap().expose(), composed);
+    }
+
+    #[test]
+    fn names_of_the_service_and_the_organization_make_a_password_weak() {
+        let context = ["rollcall", "acme", "Initech GmbH"];
+        let policy = PasswordPolicy::default();
+        for value in [
+            "Rollcall2026",
+            "rollcall!1",
+            "R0llcall2026",
+            "llaclloR2026",
+            "acme2026",
+            "Acme2026!",
+            "initech99",
+            "ACMErollcall1",
+            "Rollcall-2026!",
+            "R0llc@ll_2026",
+            "2026!Acme#",
+            "Initech_GmbH_1",
+        ] {
+            assert!(
+                NewPassword::parse(value, &policy, &context).is_err(),
+                "{value}"
+            );
+        }
+        for value in [
+            "correct horse battery staple at rollcall",
+            "Rollcall purple monkey dishwasher",
+            "acme-j4kQ9-xW2mP",
+        ] {
+            assert!(
+                NewPassword::parse(value, &policy, &context).is_ok(),
+                "{value}"
+            );
         }
     }
 

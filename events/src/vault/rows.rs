@@ -94,7 +94,7 @@ impl Vault {
     /// Puts rows of another vault into this one, which has none of these subjects.
     ///
     /// # Errors
-    /// The database fails, or a key is wrapped by another master key than this vault's.
+    /// The database fails, a key is wrapped by another master key than this vault's, or a password hash costs too much.
     pub async fn restore(
         &self,
         conn: &mut PgConnection,
@@ -102,6 +102,7 @@ impl Vault {
     ) -> Result<(), VaultError> {
         for row in rows {
             self.is_wrapped_for_us(row)?;
+            self.can_afford(row)?;
         }
         let rows: Vec<VaultRow> = rows.iter().map(|row| self.bound(row)).collect();
         let rows = serde_json::to_string(&rows)
@@ -131,6 +132,24 @@ impl Vault {
         .execute(conn)
         .await?;
         Ok(())
+    }
+
+    /// A hash that costs more than a sign-in can afford would never be verified.
+    fn can_afford(&self, row: &VaultRow) -> Result<(), VaultError> {
+        let VaultRow::Credential {
+            subject_id,
+            password_hash,
+            ..
+        } = row
+        else {
+            return Ok(());
+        };
+        self.hash_limits
+            .check(password_hash)
+            .map_err(|source| VaultError::HashTooDear {
+                subject: *subject_id,
+                source,
+            })
     }
 
     /// A hash that was exported before there were bindings is taken for its subject's.

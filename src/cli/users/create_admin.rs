@@ -12,7 +12,7 @@ use rollcall_events::{
 };
 
 use super::{Output, give, password, show};
-use crate::{app::App, config::StoreArgs};
+use crate::{app::App, auth::new_password, config::StoreArgs};
 
 /// The owner to be created.
 #[derive(ClapArgs)]
@@ -40,8 +40,11 @@ pub async fn create_admin(app: &App, wish: &CreateAdmin) -> Result<(), Box<dyn E
         name: DisplayName::parse(&wish.name)?,
         avatar_url: String::new(),
     };
-    let hints = vec![wish.username.clone(), wish.email.clone(), wish.name.clone()];
-    let hashed = password::accept(app, hints).await?;
+    let owner = new_password::Owner {
+        texts: vec![wish.username.clone(), wish.email.clone(), wish.name.clone()],
+        organizations: Vec::new(),
+    };
+    let hashed = password::accept(app, owner).await?;
     let id = app.ids.uuid();
     let command = UserCommand::CreateUser(CreateUser {
         person,

@@ -7,11 +7,16 @@ use std::{
 };
 
 use rollcall_events::{user::UserCommand, vault::VaultWrite};
-use rollcall_projections::users::FoundUser;
 
 use super::{One, find::find, give};
 use crate::{
-    app::App, auth::passwords::Hashed, cli::output::say, trusted_file::without_byte_order_mark,
+    app::App,
+    auth::{
+        new_password::{self, Owner},
+        passwords::Hashed,
+    },
+    cli::output::say,
+    trusted_file::without_byte_order_mark,
 };
 
 /// Gives a user another password. Every session and token of theirs ends.
@@ -23,7 +28,7 @@ pub async fn set_password(app: &App, one: &One) -> Result<(), Box<dyn Error>> {
         .credential(&app.pool, id)
         .await?
         .ok_or("this user does not sign in with a password")?;
-    let hashed = accept(app, hints(&user)).await?;
+    let hashed = accept(app, Owner::from(&user.row)).await?;
     let revision = app.password_revision(id, &credential).await?;
     let command = UserCommand::ChangePassword {
         scheme: hashed.scheme,
@@ -39,12 +44,12 @@ pub async fn set_password(app: &App, one: &One) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Asks for a new password and hashes it. `hints` is what it must not be made of.
+/// Asks for a new password and hashes it. It must not be guessable by somebody who knows its owner.
 ///
 /// # Errors
 /// There is none, or it is too weak.
-pub async fn accept(app: &App, hints: Vec<String>) -> Result<Hashed, Box<dyn Error>> {
-    Ok(app.passwords.accept(ask()?, hints).await?)
+pub async fn accept(app: &App, owner: Owner) -> Result<Hashed, Box<dyn Error>> {
+    Ok(new_password::accept(app, ask()?, owner).await?)
 }
 
 fn ask() -> Result<String, Box<dyn Error>> {
@@ -63,10 +68,4 @@ fn ask() -> Result<String, Box<dyn Error>> {
         return Err("there is no password on standard input".into());
     }
     Ok(password.to_owned())
-}
-
-fn hints(user: &FoundUser) -> Vec<String> {
-    let row = &user.row;
-    let hints = [&row.username, &row.email, &row.name];
-    hints.into_iter().flatten().cloned().collect()
 }

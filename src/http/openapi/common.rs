@@ -89,7 +89,7 @@ pub const COMMON: [Common; 11] = [
     common(
         StatusCode::TOO_MANY_REQUESTS,
         InApi,
-        "Too many requests within a minute.",
+        "Too many requests within a minute, or too many wrong passwords for the account.",
         "You have sent more than 512 requests within a minute.",
     ),
     common(

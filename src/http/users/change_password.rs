@@ -1,7 +1,7 @@
 //! `PUT /users/{user}/password`: another password. Every session and token of the user ends with the old one, the one
 //! that asks included.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{FromRequest, State},
@@ -16,11 +16,17 @@ use rollcall_events::{
 use rollcall_projections::users::FoundUser;
 use serde::Deserialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::{fields::Fields, refused::refused, target::target};
 use crate::{
     app::{App, AppState},
-    auth::passwords::{Hashed, Verdict},
+    auth::{
+        guesses::{Account, Client},
+        new_password::{self, Owner},
+        passwords::Verdict,
+        proof::Proof,
+    },
     command_bus::{CommandError, Done},
     http::{
         answer::{Refusal, Validation},
@@ -71,8 +77,9 @@ pub async fn change_password(
     let JsonBody(request) = JsonBody::<Request>::from_request(body, &app).await?;
     require(&request)?;
     may_change(&caller, &found, &request)?;
+    let address = caller.request.origin.ip;
     let authority = caller.authority(&app, required);
-    let done = change(&app, authority, &found, request).await?;
+    let done = change(&app, authority, address, &found, request).await?;
     Ok((StatusCode::NO_CONTENT, position_header(done.position)).into_response())
 }
 
@@ -101,12 +108,14 @@ fn may_change(caller: &Caller, found: &FoundUser, request: &Request) -> Result<(
 async fn change(
     app: &App,
     authority: Authority,
+    address: Option<IpAddr>,
     found: &FoundUser,
     request: Request,
 ) -> Result<Done, Refusal> {
     let old: Arc<str> = request.old_password.into();
     let new: Arc<str> = request.password.into();
     let id = found.row.id;
+    let client = Client::signed_in(address);
     let mut tries = 0;
     loop {
         let credential = app
@@ -116,15 +125,14 @@ async fn change(
             .await?
             .ok_or_else(Refusal::not_found)?;
         let hash = credential.trusted_hash();
-        if !old.is_empty() && !matches(app, &old, hash).await? {
-            let wrong = Validation::new("old_password", "Old password is incorrect.");
-            return Err(
-                Refusal::new(StatusCode::BAD_REQUEST, "Old password is incorrect.")
-                    .with_validations(vec![wrong]),
-            );
+        if !old.is_empty() {
+            prove_old(app, address, id, &old, hash).await?;
         }
-        let hashed = accept(app, found, &new).await?;
-        if matches(app, &new, hash).await? {
+        let owner = Owner::from(&found.row);
+        let hashed = new_password::accept(app, new.to_string(), owner).await?;
+        let hash = hash.map(str::to_owned);
+        let same = app.passwords.verify(Arc::clone(&new), hash, client);
+        if same.await? != Verdict::Wrong {
             return Err(Refusal::new(
                 StatusCode::BAD_REQUEST,
                 "New password cannot match old password.",
@@ -154,17 +162,26 @@ async fn change(
     }
 }
 
-async fn matches(app: &App, password: &Arc<str>, hash: Option<&str>) -> Result<bool, Refusal> {
-    let verdict = app
-        .passwords
-        .verify(Arc::clone(password), hash.map(str::to_owned))
-        .await?;
-    Ok(verdict != Verdict::Wrong)
-}
-
-async fn accept(app: &App, found: &FoundUser, password: &str) -> Result<Hashed, Refusal> {
-    let row = &found.row;
-    let hints = [&row.username, &row.email, &row.name];
-    let hints = hints.into_iter().flatten().cloned().collect();
-    Ok(app.passwords.accept(password.to_owned(), hints).await?)
+/// A wrong old password counts like a failed sign-in.
+async fn prove_old(
+    app: &App,
+    address: Option<IpAddr>,
+    id: Uuid,
+    old: &Arc<str>,
+    hash: Option<&str>,
+) -> Result<(), Refusal> {
+    let proof = Proof {
+        account: Account::User(id),
+        address,
+        password: Arc::clone(old),
+        hash: hash.map(str::to_owned),
+    };
+    if proof.verify(app).await?.0 == Verdict::Wrong {
+        let wrong = Validation::new("old_password", "Old password is incorrect.");
+        return Err(
+            Refusal::new(StatusCode::BAD_REQUEST, "Old password is incorrect.")
+                .with_validations(vec![wrong]),
+        );
+    }
+    Ok(())
 }

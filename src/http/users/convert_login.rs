@@ -20,7 +20,13 @@ use uuid::Uuid;
 use super::{fields::Fields, refused::refused, target::target};
 use crate::{
     app::{App, AppState},
-    auth::{passwords::Verdict, providers::Flow},
+    auth::{
+        guesses::Account,
+        new_password::{self, Owner},
+        passwords::Verdict,
+        proof::Proof,
+        providers::Flow,
+    },
     command_bus::CommandError,
     http::{
         answer::{Json, Refusal, Validation},
@@ -130,8 +136,13 @@ async fn to_provider(
         .credential(&app.pool, id)
         .await?
         .ok_or_else(|| bad("You do not sign in with a password."))?;
-    let hash = credential.trusted_hash().map(str::to_owned);
-    if app.passwords.verify(Arc::from(password), hash).await? == Verdict::Wrong {
+    let proof = Proof {
+        account: Account::User(id),
+        address: caller.request.origin.ip,
+        password: Arc::from(password),
+        hash: credential.trusted_hash().map(str::to_owned),
+    };
+    if proof.verify(app).await?.0 == Verdict::Wrong {
         let wrong = Validation::new("password", "The password is incorrect.");
         return Err(bad("The password is incorrect.").with_validations(vec![wrong]));
     }
@@ -167,12 +178,10 @@ async fn to_password(app: &App, caller: &Caller, password: String) -> Result<Res
         ));
     }
     let row = &caller.user().row;
-    let hints = [&row.username, &row.email, &row.name];
-    let hints = hints.into_iter().flatten().cloned().collect();
     let required = caller
         .requirement()
         .allows(Action::UpdatePersonal, Object::user(row.id));
-    let hashed = app.passwords.accept(password, hints).await?;
+    let hashed = new_password::accept(app, password, Owner::from(row)).await?;
     let known = app.users.state(row.id).await;
     let known = known.map_err(|error| refused(&CommandError::Log(error)))?;
     let revision = known.password_revision();

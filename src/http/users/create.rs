@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::{UserView, fields::Fields};
 use crate::{
     app::{App, AppState},
-    auth::passwords::Hashed,
+    auth::{new_password, passwords::Hashed},
     command_bus::CommandError,
     http::{
         answer::{Json, Refusal, Validation},
@@ -105,7 +105,7 @@ pub async fn create(
     caller.meets(&app, &required, None)?;
     must_be_free(&app, &wish).await?;
     must_exist(&app, &wish.organizations).await?;
-    let hashed = hash(&app, request, wish.login_type).await?;
+    let hashed = hash(&app, request, &wish).await?;
 
     let id = app.ids.uuid();
     let secrets = hashed.iter().map(|hashed| VaultWrite::PasswordHash {
@@ -296,16 +296,16 @@ async fn must_exist(app: &App, ids: &[Uuid]) -> Result<(), Refusal> {
     }
 }
 
-async fn hash(
-    app: &App,
-    request: Request,
-    login_type: LoginType,
-) -> Result<Option<Hashed>, Refusal> {
-    if login_type != LoginType::Password {
+async fn hash(app: &App, request: Request, wish: &Wish) -> Result<Option<Hashed>, Refusal> {
+    if wish.login_type != LoginType::Password {
         return Ok(None);
     }
-    let hints = vec![request.username, request.email, request.name];
-    Ok(Some(app.passwords.accept(request.password, hints).await?))
+    let owner = new_password::Owner {
+        texts: vec![request.username, request.email, request.name],
+        organizations: wish.organizations.clone(),
+    };
+    let hashed = new_password::accept(app, request.password, owner).await?;
+    Ok(Some(hashed))
 }
 
 fn taken(claim: Option<&Claim>) -> Refusal {

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::fields::Fields;
 use crate::{
     app::AppState,
+    auth::new_password,
     command_bus::CommandError,
     http::{
         answer::{Json, Refusal},
@@ -71,8 +72,11 @@ pub async fn create_first(
     if find::any_live(&app.pool).await? {
         return Err(somebody_is_here());
     }
-    let hints = vec![request.username, request.email, request.name];
-    let hashed = app.passwords.accept(request.password, hints).await?;
+    let owner = new_password::Owner {
+        texts: vec![request.username, request.email, request.name],
+        organizations: Vec::new(),
+    };
+    let hashed = new_password::accept(&app, request.password, owner).await?;
     let user_id = app.ids.uuid();
     let command = UserCommand::CreateUser(CreateUser {
         person,

@@ -11,6 +11,7 @@ use rollcall_events::{user::UserCommand, vault::VaultWrite};
 use super::{refused::refused, target::target};
 use crate::{
     app::AppState,
+    erasure,
     http::{
         answer::{Json, Notice, Refusal},
         caller::Caller,
@@ -60,6 +61,7 @@ pub async fn delete(
         )
         .await
         .map_err(|error| refused(&error))?;
+    erasure::forget_sign_ins(&app, id).await;
     let answer = Json(StatusCode::OK, Notice::new("User has been deleted!"));
     Ok((position_header(done.position), answer).into_response())
 }

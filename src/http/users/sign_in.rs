@@ -17,7 +17,12 @@ use uuid::Uuid;
 use super::fields::Fields;
 use crate::{
     app::{App, AppState},
-    auth::{Token, passwords::Verdict},
+    auth::{
+        Token,
+        guesses::{Account, Client, GuessError},
+        passwords::Verdict,
+        proof::{Proof, ProofError},
+    },
     command_bus::{CommandError, Done},
     http::{answer::Refusal, cookies::session_cookie, csrf, request_context::RequestContext},
 };
@@ -90,7 +95,7 @@ async fn sign_in(
     let token = Token::generate(app.ids);
     let mut tries = 0;
     let done = loop {
-        let proven = prove(app, email, Arc::clone(&password)).await?;
+        let proven = prove(app, context, email, Arc::clone(&password)).await?;
         tries += 1;
         match start_session(app, context, &proven, &token).await {
             // The hash was renewed, or the password changed, while this one was verified: verify it again.
@@ -160,31 +165,54 @@ struct Proven {
     user: FoundUser,
     revision: i64,
     verdict: Verdict,
+    client: Client,
 }
 
 /// Verifies the password. Unknown people, and those without a password, cost the same work and get the same answer.
-async fn prove(app: &App, email: &EmailAddress, password: Arc<str>) -> Result<Proven, Failure> {
+async fn prove(
+    app: &App,
+    context: &RequestContext,
+    email: &EmailAddress,
+    password: Arc<str>,
+) -> Result<Proven, Failure> {
     let asked = app.health.ask(&app.pool, |conn| {
         let email = email.clone();
         Box::pin(async move { find::by_email(conn, email.as_str()).await })
     });
     let user = asked.await?;
+    let email = email.key();
     // Asked for nobody too: an unknown address takes as many questions to the database as a known one.
     let id = user.as_ref().map_or(Uuid::nil(), |user| user.row.id);
     let credential = app.log.vault().credential(&app.pool, id).await?;
     let hash = credential
         .as_ref()
         .and_then(|credential| credential.trusted_hash().map(str::to_owned));
-    let verdict = app.passwords.verify(password, hash).await?;
+    let account = user
+        .as_ref()
+        .map_or(Account::Unknown(&email), |user| Account::User(user.row.id));
+    let proof = Proof {
+        account,
+        address: context.origin.ip,
+        password,
+        hash,
+    };
+    let (verdict, client) = match proof.verify(app).await {
+        Ok(verified) => verified,
+        Err(error) => return Err(not_verified(user.map(|user| user.row.id), error)),
+    };
     match (user, credential) {
-        (Some(user), Some(credential)) if verdict != Verdict::Wrong => {
-            may_sign_in(user, credential.revision, verdict)
-        }
+        (Some(user), Some(credential)) if verdict != Verdict::Wrong => may_sign_in(Proven {
+            user,
+            revision: credential.revision,
+            verdict,
+            client,
+        }),
         (user, _) => Err(wrong(user.map(|user| user.row.id))),
     }
 }
 
-fn may_sign_in(user: FoundUser, revision: i64, verdict: Verdict) -> Result<Proven, Failure> {
+fn may_sign_in(proven: Proven) -> Result<Proven, Failure> {
+    let user = &proven.user;
     if user.row.login_type != LoginType::Password {
         let login_type = user.row.login_type.name();
         return Err(denied(
@@ -201,11 +229,7 @@ fn may_sign_in(user: FoundUser, revision: i64, verdict: Verdict) -> Result<Prove
     if user.row.status == Status::Suspended {
         return Err(suspended(user.row.id));
     }
-    Ok(Proven {
-        user,
-        revision,
-        verdict,
-    })
+    Ok(proven)
 }
 
 async fn start_session(
@@ -243,7 +267,7 @@ async fn renew_hash(app: &App, context: &RequestContext, proven: Proven, passwor
         return;
     }
     let id = proven.user.row.id;
-    let Ok(hashed) = app.passwords.rehash(password).await else {
+    let Ok(hashed) = app.passwords.rehash(password, proven.client).await else {
         return;
     };
     let command = UserCommand::RehashPassword {
@@ -274,6 +298,17 @@ fn refused(user: Uuid, error: &CommandError<UserError>) -> Failure {
         CommandError::Refused(UserError::NotFound | UserError::CredentialsChanged)
         | CommandError::Denied(_) => wrong(Some(user)),
         other => Failure::Other(Refusal::from_command(other)),
+    }
+}
+
+/// Too many wrong passwords are a sign-in that is refused, and recorded like one.
+fn not_verified(account: Option<Uuid>, error: ProofError) -> Failure {
+    let is_refused = matches!(error, ProofError::Guess(GuessError::TooMany { .. }));
+    let refusal = Refusal::from(error);
+    if is_refused {
+        denied(RefusalReason::TooManyFailures, account, refusal)
+    } else {
+        Failure::Other(refusal)
     }
 }
 

@@ -8,7 +8,10 @@ use sqlx::ConnectOptions;
 
 use super::sign_in;
 use crate::{
-    given::{LOGOUT, ME, USERS, member, post_raw, session, stored_hash, text, with_role},
+    given::{
+        FIRST, LOGOUT, ME, USERS, member, post_raw, session, stored_hash, text, wish_with,
+        with_role, wrong_fields,
+    },
     support::{
         PASSWORD, TestApp,
         client::{Answer, Client},
@@ -178,4 +181,49 @@ async fn a_wrong_old_password_is_recorded_like_a_failed_sign_in_and_outlives_the
     app.app.attempts.record_counts().await;
     attempts(&app, 3).await;
     assert_eq!(bob.get(ME).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_password_made_of_the_names_of_the_service_or_the_organization_is_refused_wherever_it_is_set()
+ {
+    let app = TestApp::start_with(|config| {
+        config.default_organization = "acme".to_owned();
+        config.access_url = "https://people.initech.example".parse().ok();
+    })
+    .await;
+    for weak in [
+        "Rollcall2026",
+        "Rollcall-2026!",
+        "acme2026",
+        "Initech2026",
+        "umbrella99",
+    ] {
+        let first = json!({ "email": "ada@umbrella.example", "username": "ada", "password": weak });
+        let refused = app.anonymous().post(FIRST, &first).await;
+        assert_eq!(wrong_fields(&refused), ["password"], "{weak}");
+    }
+    let owner = app.owner().await;
+    let named = json!({ "name": "hooli", "display_name": "Pied Piper" });
+    let made = owner.post("/api/v2/organizations", &named).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let bob = app.user(&owner, "bob").await;
+    let joined = format!("/api/v2/organizations/hooli/members/{bob}");
+    assert_eq!(owner.post(&joined, &Value::Null).await.status, 200);
+    let client = app.sign_in("bob@example.com").await;
+    for weak in [
+        "Rollcall2026",
+        "acme2026",
+        "Initech2026",
+        "Hooli2026!",
+        "Piper_2026!",
+    ] {
+        let other = json!({ "password": weak, "organization_ids": [made.json["id"]] });
+        let created = owner.post(USERS, &wish_with(&app, "eve", &other)).await;
+        assert_eq!(wrong_fields(&created), ["password"], "{weak}");
+        for (client, user, old) in [(&client, "me", PASSWORD), (&owner, "bob", "")] {
+            let body = json!({ "old_password": old, "password": weak });
+            let changed = client.put(&format!("{USERS}/{user}/password"), &body).await;
+            assert_eq!(wrong_fields(&changed), ["password"], "{weak}");
+        }
+    }
 }
