@@ -212,7 +212,9 @@ impl Refusal {
         self
     }
 
-    fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }

@@ -1,5 +1,17 @@
 //! This service as an OAuth client: what GitHub and OpenID Connect have in common.
+//!
+//! Requests are built by `oauth2`, on which `openidconnect` stands: the client of the latter is for OpenID Connect alone.
+//! Responses are read by [`tokens`](super::tokens), because those libraries refuse forms, lifetimes that are texts, and
+//! responses without a token type, and drop what an error says besides its code.
 
+use std::fmt;
+
+use oauth2::{
+    AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
+    EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, RedirectUrl, RefreshToken,
+    RequestTokenError, Scope, TokenUrl,
+    basic::{BasicClient, BasicErrorResponse},
+};
 use reqwest::Url;
 use rollcall_events::{clock::Clock, vault::ProviderTokens};
 
@@ -13,6 +25,8 @@ use super::{
 
 /// The error codes for a refresh token that is expired, revoked or unknown: OAuth's and GitHub's.
 const SPENT: [&str; 2] = ["invalid_grant", "bad_refresh_token"];
+
+type OAuth = BasicClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
 
 /// Why a token endpoint gives no tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,9 +64,9 @@ impl Denied {
 
 /// The client that a provider has registered.
 pub struct Application {
-    id: String,
+    id: ClientId,
     secret: Secret,
-    redirect: String,
+    redirect: RedirectUrl,
 }
 
 /// The endpoints of a provider, and how the client authenticates there.
@@ -68,11 +82,10 @@ pub struct Endpoints {
 impl Application {
     /// A client by the id and the secret that the provider gave.
     pub fn new(id: &str, secret: &Secret, redirect: String) -> Result<Self, url::ParseError> {
-        Url::parse(&redirect)?;
         Ok(Self {
-            id: id.to_owned(),
+            id: ClientId::new(id.to_owned()),
             secret: secret.clone(),
-            redirect,
+            redirect: RedirectUrl::new(redirect)?,
         })
     }
 
@@ -95,22 +108,19 @@ impl Application {
         scopes: &[impl AsRef<str>],
         extra: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> String {
-        let mut url = endpoints.authorize.clone();
-        let scopes: Vec<&str> = scopes.iter().map(AsRef::as_ref).collect();
-        let mut query = url.query_pairs_mut();
-        query
-            .append_pair("response_type", "code")
-            .append_pair("client_id", &self.id)
-            .append_pair("redirect_uri", &self.redirect)
-            .append_pair("scope", &scopes.join(" "))
-            .append_pair("state", &flow.state)
-            .extend_pairs(extra);
-        if let Some(challenge) = flow.challenge() {
-            query
-                .append_pair("code_challenge", &challenge)
-                .append_pair("code_challenge_method", "S256");
+        let oauth = self.oauth(endpoints);
+        let scopes = scopes.iter().map(|it| Scope::new(it.as_ref().to_owned()));
+        let mut request = oauth
+            .authorize_url(|| CsrfToken::new(flow.state.clone()))
+            .add_scopes(scopes);
+        for (name, value) in extra {
+            request = request.add_extra_param(name, value);
         }
-        drop(query);
+        if let Some(verifier) = flow.verifier() {
+            let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
+            request = request.set_pkce_challenge(challenge);
+        }
+        let (url, _state) = request.url();
         url.into()
     }
 
@@ -122,15 +132,14 @@ impl Application {
         code: &str,
         flow: &Flow,
     ) -> Result<TokenResponse, Denied> {
-        let mut form = vec![
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", &*self.redirect),
-        ];
-        if let Some(verifier) = &flow.verifier {
-            form.push(("code_verifier", verifier));
+        let oauth = self.oauth(endpoints);
+        let mut request = oauth.exchange_code(AuthorizationCode::new(code.to_owned()));
+        if let Some(verifier) = flow.verifier() {
+            request = request.set_pkce_verifier(verifier);
         }
-        self.request(endpoints, client, form).await
+        let verifier = flow.verifier.as_deref().unwrap_or(code);
+        self.send(client, request.request(&unsent), &[code, verifier])
+            .await
     }
 
     /// Exchanges a refresh token.
@@ -141,11 +150,10 @@ impl Application {
         refresh_token: &str,
         clock: &dyn Clock,
     ) -> Result<RenewedTokens, Denied> {
-        let form = vec![
-            ("grant_type", "refresh_token"),
-            ("refresh_token", refresh_token),
-        ];
-        let response = self.request(endpoints, client, form).await?;
+        let old = RefreshToken::new(refresh_token.to_owned());
+        let oauth = self.oauth(endpoints);
+        let request = oauth.exchange_refresh_token(&old).request(&unsent);
+        let response = self.send(client, request, &[refresh_token]).await?;
         let refresh_token = response
             .refresh_token
             .clone()
@@ -159,36 +167,89 @@ impl Application {
         })
     }
 
-    async fn request(
+    /// Sends a request that holds these secrets besides the client's.
+    async fn send<T>(
         &self,
-        endpoints: &Endpoints,
         client: &Client,
-        mut form: Vec<(&str, &str)>,
+        built: Result<T, RequestTokenError<Unsent, BasicErrorResponse>>,
+        secrets: &[&str],
     ) -> Result<TokenResponse, Denied> {
-        let secret = self.secret.expose().as_str();
-        let basic = if endpoints.secret_in_form {
-            form.extend([("client_id", &*self.id), ("client_secret", secret)]);
-            None
-        } else {
-            Some((&*self.id, secret))
+        let Err(RequestTokenError::Request(Unsent(request))) = built else {
+            let cause = Cause::new("no request can be made of its address");
+            return Err(Denied::Failed(cause));
         };
-        let response = client
-            .post_form(&endpoints.token, &form, basic, MAX_RESPONSE_BYTES)
-            .await
-            .map_err(Denied::Failed)?;
-        let secrets: Vec<&str> = form
-            .iter()
-            .filter(|(name, _)| matches!(*name, "code" | "code_verifier" | "refresh_token"))
-            .map(|(_, value)| *value)
-            .chain([secret])
-            .collect();
-        tokens::read(&response, &secrets)
+        let response = client.post(request, MAX_RESPONSE_BYTES).await;
+        let secret = self.secret.expose().as_str();
+        tokens::read(
+            &response.map_err(Denied::Failed)?,
+            &[secrets, &[secret]].concat(),
+        )
     }
+
+    fn oauth(&self, endpoints: &Endpoints) -> OAuth {
+        let auth_type = if endpoints.secret_in_form {
+            AuthType::RequestBody
+        } else {
+            AuthType::BasicAuth
+        };
+        BasicClient::new(self.id.clone())
+            .set_client_secret(ClientSecret::new(self.secret.expose().clone()))
+            .set_auth_type(auth_type)
+            .set_auth_uri(AuthUrl::from_url(endpoints.authorize.clone()))
+            .set_token_uri(TokenUrl::from_url(endpoints.token.clone()))
+            .set_redirect_uri(self.redirect.clone())
+    }
+}
+
+/// A request as the library built it. It leaves the library as an error, so that the response is read here.
+#[derive(thiserror::Error)]
+#[error("it is not sent yet")]
+struct Unsent(HttpRequest);
+
+impl fmt::Debug for Unsent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Unsent(..)")
+    }
+}
+
+fn unsent(request: HttpRequest) -> Result<HttpResponse, Unsent> {
+    Err(Unsent(request))
 }
 
 #[cfg(test)]
 mod tests {
+    use rollcall_events::ids::Ids;
+
     use super::*;
+
+    #[test]
+    fn the_challenge_is_the_one_of_rfc_7636() {
+        let url = |path| Url::parse(&format!("https://accounts.example.com/{path}")).unwrap();
+        let endpoints = Endpoints {
+            authorize: url("authorize?policy=a"),
+            token: url("token"),
+            secret_in_form: false,
+        };
+        let secret = "swordfish".parse().unwrap();
+        let application = Application::new(
+            "id",
+            &secret,
+            "https://rollcall.example/callback".to_owned(),
+        );
+        let application = application.unwrap();
+        let mut flow = Flow::generate(Ids);
+        let authorize = |flow: &Flow| {
+            let extra = [("hd", "example.com")];
+            application.authorize_url(&endpoints, flow, &["openid"], extra)
+        };
+        flow.verifier = Some("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".to_owned());
+        let challenge = "code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&";
+        let url = authorize(&flow);
+        assert!(url.contains("?policy=a&") && url.contains("hd=example.com"));
+        assert!(url.contains(challenge) && url.contains("code_challenge_method=S256"));
+        flow.verifier = None;
+        assert!(!authorize(&flow).contains("challenge"));
+    }
 
     #[test]
     fn only_an_error_about_the_token_ends_a_sign_in() {

@@ -2,16 +2,14 @@
 
 use std::{error::Error, io::Read, time::Duration};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::read::MultiGzDecoder;
+use oauth2::HttpRequest;
 use reqwest::{
     Method, Request, StatusCode, Url,
     header::{
-        ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap,
-        HeaderValue, LOCATION,
+        ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue, LOCATION,
     },
 };
-use url::form_urlencoded;
 
 use super::{Cause, json::Object};
 
@@ -110,35 +108,17 @@ impl Client {
         response.without_redirect()
     }
 
-    /// Posts a form, with a name and a password if they go into the header. It holds secrets: redirects are not followed.
+    /// Sends a request that holds secrets: redirects are not followed.
     ///
     /// # Errors
     /// There is no response, it is longer than `limit` bytes, or it redirects.
-    pub async fn post_form(
-        &self,
-        url: &Url,
-        form: &[(&str, &str)],
-        basic: Option<(&str, &str)>,
-        limit: usize,
-    ) -> Result<Response, Cause> {
-        let mut request = request(Method::POST, url);
-        if let Some((name, password)) = basic {
-            // RFC 6749, section 2.3.1: both are encoded before they are joined.
-            let encoded = |text: &str| -> String {
-                form_urlencoded::byte_serialize(text.as_bytes()).collect()
-            };
-            let pair = format!("{}:{}", encoded(name), encoded(password));
-            let value = secret_header(&format!("Basic {}", STANDARD.encode(pair)))?;
-            request.headers_mut().insert(AUTHORIZATION, value);
+    pub async fn post(&self, request: HttpRequest, limit: usize) -> Result<Response, Cause> {
+        let mut request = Request::try_from(request).map_err(no_response)?;
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        if let Some(credentials) = headers.get_mut(AUTHORIZATION) {
+            credentials.set_sensitive(true);
         }
-        request.headers_mut().insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/x-www-form-urlencoded"),
-        );
-        let body = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(form)
-            .finish();
-        *request.body_mut() = Some(body.into());
         self.send(request, limit).await?.without_redirect()
     }
 

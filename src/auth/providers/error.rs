@@ -73,7 +73,12 @@ pub enum ProviderError {
     },
     /// GitHub answers no more requests for now.
     #[error("GitHub answers no more requests for now. Try again in a few minutes.")]
-    GitHubRateLimit(#[source] Cause),
+    GitHubRateLimit {
+        /// How long GitHub asks to wait, in seconds, if it does: an hour at most.
+        retry_after_s: Option<u32>,
+        /// The request, and GitHub's message.
+        source: Cause,
+    },
 }
 
 impl ProviderError {
@@ -98,7 +103,7 @@ impl ProviderError {
             Self::RefreshRefused(_) | Self::NotInOrganization | Self::NotInTeam => 401,
             Self::EmailNotVerified(_) | Self::ForeignDomain(_) | Self::GitHubForbids { .. } => 403,
             Self::Exchange(_) | Self::Person(_) | Self::RefreshFailed(_) => 500,
-            Self::Unavailable { .. } | Self::GitHubRateLimit(_) => 503,
+            Self::Unavailable { .. } | Self::GitHubRateLimit { .. } => 503,
         }
     }
 }

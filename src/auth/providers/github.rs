@@ -26,6 +26,8 @@ use super::{
 const PAGE: usize = 100;
 /// Of a list of more than a thousand items the first thousand are read.
 const MAX_PAGES: usize = 10;
+/// The longest wait that is passed on, in seconds.
+const MAX_RETRY_AFTER_S: u32 = 3600;
 
 /// GitHub, or an enterprise server.
 pub struct GitHub {
@@ -354,8 +356,8 @@ fn check(response: &Response) -> Result<(), ProviderError> {
         || response.header("retry-after").is_some()
         || says(&["rate limit", "abuse detection"]);
     let reason = match response.status.as_u16() {
-        429 => return Err(ProviderError::GitHubRateLimit(cause)),
-        403 if has_no_requests_left => return Err(ProviderError::GitHubRateLimit(cause)),
+        429 => return Err(rate_limit(response, cause)),
+        403 if has_no_requests_left => return Err(rate_limit(response, cause)),
         403 if response.header("x-github-sso").is_some() || says(&["saml"]) => {
             "Your GitHub organization wants its single sign-on first. Sign in to it at GitHub, authorize this application there, and try again."
         }
@@ -380,6 +382,15 @@ fn check(response: &Response) -> Result<(), ProviderError> {
         reason,
         source: cause,
     })
+}
+
+fn rate_limit(response: &Response, source: Cause) -> ProviderError {
+    let seconds = response.header("retry-after");
+    let seconds = seconds.and_then(|seconds| seconds.trim().parse::<u32>().ok());
+    ProviderError::GitHubRateLimit {
+        retry_after_s: seconds.map(|seconds| seconds.clamp(1, MAX_RETRY_AFTER_S)),
+        source,
+    }
 }
 
 fn object(response: &Response) -> Result<Object, ProviderError> {

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::{Cause, examine::SKEW, json::Object};
 
-pub use keys::{Algorithm, KeySet};
+use keys::Key;
+pub use keys::{Algorithm, KeySet, algorithm};
 
 /// The longest token, in bytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -80,15 +81,22 @@ impl From<TokenError> for Cause {
 }
 
 /// A token whose signature is good.
-pub struct Verified {
+pub struct Verified<'a> {
     /// Its claims.
     pub claims: Object,
-    /// How it is signed.
-    pub algorithm: Algorithm,
+    key: &'a Key,
+    algorithm: Algorithm,
+}
+
+impl Verified<'_> {
+    /// What the claim `at_hash` is for this access token.
+    pub fn access_token_hash(&self, access_token: &str) -> Option<String> {
+        self.key.access_token_hash(&self.algorithm, access_token)
+    }
 }
 
 /// The claims of a token that one of the keys has signed.
-pub fn verify(token: &str, keys: &KeySet) -> Result<Verified, TokenError> {
+pub fn verify<'a>(token: &str, keys: &'a KeySet) -> Result<Verified<'a>, TokenError> {
     if token.len() > MAX_BYTES {
         return Err(Fault::TooLong.because(format!(
             "it has {} bytes, and at most {MAX_BYTES} are read",
@@ -103,7 +111,7 @@ pub fn verify(token: &str, keys: &KeySet) -> Result<Verified, TokenError> {
         }));
     };
     let header = decode("header", header)?;
-    let algorithm = algorithm(&header)?;
+    let algorithm = algorithm_of(&header)?;
     let kid = header
         .text("kid")
         .map_err(|cause| Fault::Malformed.because(format!("in its header, {cause}")))?;
@@ -111,12 +119,13 @@ pub fn verify(token: &str, keys: &KeySet) -> Result<Verified, TokenError> {
         .decode(signature)
         .map_err(|_| Fault::Malformed.because("its signature is not base64url"))?;
     let signed = &token[..parts[0].len() + 1 + payload.len()];
-    if !keys.verify(algorithm, kid.as_deref(), signed.as_bytes(), &signature) {
-        return Err(Fault::NoKey.because(keys.why_not(algorithm, kid.as_deref())));
-    }
+    let key = keys
+        .verify(&algorithm, kid.as_deref(), signed.as_bytes(), &signature)
+        .ok_or_else(|| Fault::NoKey.because(keys.why_not(&algorithm, kid.as_deref())))?;
     // Only now is anything in it believed.
     Ok(Verified {
         claims: decode("payload", payload)?,
+        key,
         algorithm,
     })
 }
@@ -129,7 +138,7 @@ fn decode(part: &str, encoded: &str) -> Result<Object, TokenError> {
         .map_err(|cause| Fault::Malformed.because(format!("its {part} cannot be read: {cause}")))
 }
 
-fn algorithm(header: &Object) -> Result<Algorithm, TokenError> {
+fn algorithm_of(header: &Object) -> Result<Algorithm, TokenError> {
     let malformed = |detail: String| Fault::Malformed.because(detail);
     let text = |name: &str| {
         header
@@ -155,7 +164,7 @@ fn algorithm(header: &Object) -> Result<Algorithm, TokenError> {
         return Err(malformed("its header has no `alg`".to_owned()));
     }
     let name = text("alg")?.unwrap_or_default();
-    Algorithm::parse(&name).ok_or_else(|| {
+    algorithm(&name).ok_or_else(|| {
         let name: String = name.chars().take(32).collect();
         Fault::Algorithm.because(format!("the `alg` of its header is {name:?}"))
     })

@@ -1,8 +1,8 @@
 //! Any OpenID Connect provider: the code flow, with the ID token and the userinfo endpoint as sources of claims.
 //!
-//! Documents, tokens and claims are read here and not by a library, because much of what providers send is not quite what
-//! the standards say: what is not used must not matter, what is used is read leniently, and only what decides who signs in
-//! is read strictly. Signatures are verified by `ring` and the RustCrypto curves.
+//! Requests are built, and signatures verified, by `openidconnect` and `oauth2`. Documents, tokens and claims are read here,
+//! because those libraries refuse a whole document or token for one member of an unexpected form: what is not used must not
+//! matter, what is used is read leniently, and only what decides who signs in is read strictly.
 
 mod claims;
 mod discovery;

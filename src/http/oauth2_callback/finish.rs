@@ -171,7 +171,7 @@ async fn note(app: &App, context: &RequestContext, denial: &Denial) {
 /// The provider proves nothing, or somebody who is not wanted; or it does not answer, which is nobody's attempt.
 fn failure(error: &ProviderError) -> Failure {
     let reason = match error {
-        ProviderError::Unavailable { .. } | ProviderError::GitHubRateLimit(_) => {
+        ProviderError::Unavailable { .. } | ProviderError::GitHubRateLimit { .. } => {
             return Failure::Other(refusal(error));
         }
         ProviderError::EmailNotVerified(_)
@@ -202,5 +202,12 @@ pub fn refusal(error: &ProviderError) -> Refusal {
     // As one text: lines in JSON would leave the cause out.
     tracing::warn!(error = error.sentence(), "a sign-in by a provider failed");
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY);
-    Refusal::new(status, error.to_string())
+    let refusal = Refusal::new(status, error.to_string());
+    match error {
+        ProviderError::GitHubRateLimit {
+            retry_after_s: Some(seconds),
+            ..
+        } => refusal.with_header(header::RETRY_AFTER, HeaderValue::from(*seconds)),
+        _ => refusal,
+    }
 }

@@ -37,6 +37,8 @@ struct Says {
     next_page_at: Option<String>,
     /// Refuses a path, with this status, header and message.
     refuses: BTreeMap<&'static str, (u16, Option<&'static str>, &'static str)>,
+    /// The value of that header.
+    header_value: &'static str,
 }
 
 impl Default for Says {
@@ -49,6 +51,7 @@ impl Default for Says {
             pages_of_emails: Vec::new(),
             next_page_at: None,
             refuses: BTreeMap::new(),
+            header_value: "0",
         }
     }
 }
@@ -139,19 +142,15 @@ impl GitHub {
 }
 
 async fn refuse(State(says): State<Spoken>, request: Request, next: Next) -> Response {
-    let refusal = says
-        .lock()
-        .unwrap()
-        .refuses
-        .get(request.uri().path())
-        .copied();
-    let Some((status, header, message)) = refusal else {
+    let says = says.lock().unwrap().clone();
+    let Some((status, header, message)) = says.refuses.get(request.uri().path()) else {
         return next.run(request).await;
     };
-    let status = StatusCode::from_u16(status).unwrap();
+    let status = StatusCode::from_u16(*status).unwrap();
     let mut response = (status, Json(json!({ "message": message }))).into_response();
     if let Some(name) = header {
-        response.headers_mut().insert(name, "0".parse().unwrap());
+        let value = says.header_value.parse().unwrap();
+        response.headers_mut().insert(*name, value);
     }
     response
 }
@@ -357,6 +356,30 @@ async fn what_github_refuses_has_a_reason_for_the_person() {
             "{answer:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_wait_that_github_asks_for_is_passed_on() {
+    let github = GitHub::start(|_| {}).await;
+    for (status, value, expected) in [
+        (429, "42", "42"),
+        (403, "7", "7"),
+        (429, "0", "1"),
+        (429, "99999", "3600"),
+        (429, "99999999999999999999", ""),
+        (429, "Tue, 01 Dec 2026 12:00:00 GMT", ""),
+        (429, "-5", ""),
+    ] {
+        github.says(|says| {
+            says.refuses = [("/user", (status, Some("retry-after"), ""))].into();
+            says.header_value = value;
+        });
+        let answer = github.sign_in().await;
+        assert_refused(&answer, 503, "Try again");
+        assert_eq!(answer.header("Retry-After"), expected, "{status} {value}");
+    }
+    github.says(|says| says.refuses = [("/user", (429, None, ""))].into());
+    assert_eq!(github.sign_in().await.header("Retry-After"), "");
 }
 
 #[tokio::test]

@@ -1,18 +1,25 @@
 //! The keys by which a provider signs (RFC 7517). A key that cannot be used never keeps the others from being used.
+//!
+//! `openidconnect` verifies the signatures, except by keys that it does not know: P-521, and RSA of more than 4,096 bits.
 
 use base64::{
     Engine,
     alphabet::URL_SAFE,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use p256::ecdsa::signature::Verifier;
+use openidconnect::{
+    AccessToken, AccessTokenHash, JsonWebKey, JwsSigningAlgorithm, SignatureVerificationError,
+    core::{
+        CoreJsonCurveType as Curve, CoreJsonWebKey, CoreJsonWebKeyType, CoreJwsSigningAlgorithm,
+    },
+};
+use p521::ecdsa::signature::Verifier;
 use ring::signature::{
     RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
     RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters,
     RsaPublicKeyComponents,
 };
 use serde_json::Value;
-use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use crate::auth::providers::{Cause, json::Object};
 
@@ -20,61 +27,32 @@ use crate::auth::providers::{Cause, json::Object};
 const MAX_TRIED: usize = 16;
 /// The bounds of an RSA modulus, in bits. RFC 7518, section 3.3 asks for 2,048 at least.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+/// The largest RSA modulus that `openidconnect` takes, in bits.
+const LIBRARY_RSA_BITS: usize = 4096;
 
-/// How a token may be signed: by a key whose secret half only the provider has. `Ed25519` is the name that RFC 9864 gives
-/// to `EdDSA` with a key of that curve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
-    Rs256,
-    Rs384,
-    Rs512,
-    Ps256,
-    Ps384,
-    Ps512,
-    Es256,
-    Es384,
-    Es512,
-    EdDsa,
-}
+/// How a token is signed.
+pub type Algorithm = CoreJwsSigningAlgorithm;
 
-impl Algorithm {
-    /// The algorithm with this name, if it is one of these.
-    pub fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "RS256" => Self::Rs256,
-            "RS384" => Self::Rs384,
-            "RS512" => Self::Rs512,
-            "PS256" => Self::Ps256,
-            "PS384" => Self::Ps384,
-            "PS512" => Self::Ps512,
-            "ES256" => Self::Es256,
-            "ES384" => Self::Es384,
-            "ES512" => Self::Es512,
-            "EdDSA" | "Ed25519" => Self::EdDsa,
-            _ => return None,
-        })
-    }
+/// How a token may be signed: by a key whose secret half only the provider has.
+const ALGORITHMS: [Algorithm; 10] = [
+    Algorithm::RsaSsaPkcs1V15Sha256,
+    Algorithm::RsaSsaPkcs1V15Sha384,
+    Algorithm::RsaSsaPkcs1V15Sha512,
+    Algorithm::RsaSsaPssSha256,
+    Algorithm::RsaSsaPssSha384,
+    Algorithm::RsaSsaPssSha512,
+    Algorithm::EcdsaP256Sha256,
+    Algorithm::EcdsaP384Sha384,
+    Algorithm::EcdsaP521Sha512,
+    Algorithm::EdDsa,
+];
 
-    /// The hash that claims such as `at_hash` are made with.
-    pub fn hash(self, bytes: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Rs256 | Self::Ps256 | Self::Es256 => Sha256::digest(bytes).to_vec(),
-            Self::Rs384 | Self::Ps384 | Self::Es384 => Sha384::digest(bytes).to_vec(),
-            Self::Rs512 | Self::Ps512 | Self::Es512 | Self::EdDsa => Sha512::digest(bytes).to_vec(),
-        }
-    }
-
-    fn rsa(self) -> Option<&'static RsaParameters> {
-        match self {
-            Self::Rs256 => Some(&RSA_PKCS1_2048_8192_SHA256),
-            Self::Rs384 => Some(&RSA_PKCS1_2048_8192_SHA384),
-            Self::Rs512 => Some(&RSA_PKCS1_2048_8192_SHA512),
-            Self::Ps256 => Some(&RSA_PSS_2048_8192_SHA256),
-            Self::Ps384 => Some(&RSA_PSS_2048_8192_SHA384),
-            Self::Ps512 => Some(&RSA_PSS_2048_8192_SHA512),
-            Self::Es256 | Self::Es384 | Self::Es512 | Self::EdDsa => None,
-        }
-    }
+/// The algorithm with this name, if tokens may be signed by it. `Ed25519` is the name that RFC 9864 gives to `EdDSA` with
+/// a key of that curve.
+pub fn algorithm(name: &str) -> Option<Algorithm> {
+    let name = if name == "Ed25519" { "EdDSA" } else { name };
+    let algorithm = serde_json::from_value(name.into()).ok()?;
+    ALGORITHMS.contains(&algorithm).then_some(algorithm)
 }
 
 /// The keys of a provider.
@@ -85,19 +63,19 @@ pub struct KeySet {
     unusable: Vec<Cause>,
 }
 
-struct Key {
+/// A key that can be used.
+pub struct Key {
     id: Option<String>,
-    /// The only algorithm that it is for, if it says so.
-    algorithm: Option<Algorithm>,
-    public: Public,
+    /// The algorithms that it is for.
+    algorithms: Vec<Algorithm>,
+    public: CoreJsonWebKey,
+    /// The key once more, if the library does not verify by it.
+    unknown_to_library: Option<Unknown>,
 }
 
-enum Public {
-    Rsa { n: Vec<u8>, e: Vec<u8> },
-    P256(p256::ecdsa::VerifyingKey),
-    P384(p384::ecdsa::VerifyingKey),
+enum Unknown {
     P521(Box<p521::ecdsa::VerifyingKey>),
-    Ed25519(ed25519_dalek::VerifyingKey),
+    Rsa { n: Vec<u8>, e: Vec<u8> },
 }
 
 impl KeySet {
@@ -139,21 +117,21 @@ impl KeySet {
         &self.unusable
     }
 
-    /// Whether one of the keys with this id, or one of all keys if there is none, made this signature.
+    /// The key that made this signature: one of those with this id, or one of all if there is none.
     pub fn verify(
         &self,
-        algorithm: Algorithm,
+        algorithm: &Algorithm,
         id: Option<&str>,
         message: &[u8],
         signature: &[u8],
-    ) -> bool {
+    ) -> Option<&Key> {
         self.candidates(algorithm, id)
             .take(MAX_TRIED)
-            .any(|key| key.public.verify(algorithm, message, signature))
+            .find(|key| key.verify(algorithm, message, signature))
     }
 
     /// Why none of the keys verifies a token with this header.
-    pub fn why_not(&self, algorithm: Algorithm, id: Option<&str>) -> String {
+    pub fn why_not(&self, algorithm: &Algorithm, id: Option<&str>) -> String {
         let tried = self.candidates(algorithm, id).count();
         let named = id.map_or_else(String::new, |id| format!(" with the id {id:.100?}"));
         match tried {
@@ -167,11 +145,9 @@ impl KeySet {
         }
     }
 
-    fn candidates(&self, algorithm: Algorithm, id: Option<&str>) -> impl Iterator<Item = &Key> {
+    fn candidates(&self, algorithm: &Algorithm, id: Option<&str>) -> impl Iterator<Item = &Key> {
         self.keys.iter().filter(move |key| {
-            key.public.fits(algorithm)
-                && key.algorithm.is_none_or(|only| only == algorithm)
-                && (id.is_none() || id == key.id.as_deref())
+            key.algorithms.contains(algorithm) && (id.is_none() || id == key.id.as_deref())
         })
     }
 }
@@ -191,66 +167,74 @@ impl Key {
         {
             return Err(Cause::new("is not for verifying"));
         }
-        let algorithm = lenient("alg")
+        let only = lenient("alg")
             .map(|name| {
-                Algorithm::parse(&name)
+                algorithm(&name)
                     .ok_or_else(|| Cause::new(format_args!("is for the algorithm {name:.40?}")))
             })
             .transpose()?;
-        let public = Public::read(&key)?;
-        match algorithm {
-            Some(only) if !public.fits(only) => {
-                Err(Cause::new("is of another kind than its `alg`"))
-            }
-            algorithm => Ok(Self {
-                id: lenient("kid"),
-                algorithm,
-                public,
-            }),
+        let mut read = match key.required_text("kty")?.as_str() {
+            "RSA" => rsa(&key)?,
+            "EC" => curve(&key)?,
+            "OKP" => edwards(&key)?,
+            other => return Err(Cause::new(format_args!("is of the kind {other:.40?}"))),
+        };
+        if let Some(only) = only {
+            read.algorithms.retain(|algorithm| *algorithm == only);
         }
-    }
-}
-
-impl Public {
-    fn read(key: &Object) -> Result<Self, Cause> {
-        match key.required_text("kty")?.as_str() {
-            "RSA" => rsa(key),
-            "EC" => curve(key),
-            "OKP" => edwards(key),
-            other => Err(Cause::new(format_args!("is of the kind {other:.40?}"))),
+        if read.algorithms.is_empty() {
+            return Err(Cause::new("is of another kind than its `alg`"));
         }
+        read.id = lenient("kid");
+        Ok(read)
     }
 
-    fn fits(&self, algorithm: Algorithm) -> bool {
-        match self {
-            Self::Rsa { .. } => algorithm.rsa().is_some(),
-            Self::P256(_) => algorithm == Algorithm::Es256,
-            Self::P384(_) => algorithm == Algorithm::Es384,
-            Self::P521(_) => algorithm == Algorithm::Es512,
-            Self::Ed25519(_) => algorithm == Algorithm::EdDsa,
+    fn new(public: CoreJsonWebKey, algorithms: &[Algorithm]) -> Self {
+        Self {
+            id: None,
+            algorithms: algorithms.to_vec(),
+            public,
+            unknown_to_library: None,
         }
     }
 
-    fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        match self {
-            Self::Rsa { n, e } => algorithm.rsa().is_some_and(|parameters| {
+    /// The hash of an access token that comes with a token signed by this key (OpenID Connect Core 1.0, section 3.1.3.6).
+    pub fn access_token_hash(&self, algorithm: &Algorithm, token: &str) -> Option<String> {
+        let token = AccessToken::new(token.to_owned());
+        AccessTokenHash::from_token(&token, algorithm, &self.public)
+            .ok()
+            .map(|hash| hash.to_string())
+    }
+
+    fn verify(&self, algorithm: &Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        match &self.unknown_to_library {
+            None => self
+                .public
+                .verify_signature(algorithm, message, signature)
+                .is_ok(),
+            Some(Unknown::P521(key)) => p521::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Some(Unknown::Rsa { n, e }) => parameters(algorithm).is_some_and(|parameters| {
                 RsaPublicKeyComponents { n, e }
                     .verify(parameters, message, signature)
                     .is_ok()
             }),
-            Self::P256(key) => p256::ecdsa::Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
-            Self::P384(key) => p384::ecdsa::Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
-            Self::P521(key) => p521::ecdsa::Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
-            Self::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
+        }
+    }
+
+    /// The key, if the library can make one of it.
+    fn checked(self) -> Result<Self, Cause> {
+        let verified = self.public.verify_signature(&self.algorithms[0], &[], &[]);
+        match verified {
+            Err(SignatureVerificationError::InvalidKey(_)) => {
+                Err(Cause::new("is no point of its curve"))
+            }
+            _ => Ok(self),
         }
     }
 }
 
-fn rsa(key: &Object) -> Result<Public, Cause> {
+fn rsa(key: &Object) -> Result<Key, Cause> {
     let (n, e) = (number(key, "n")?, number(key, "e")?);
     let zeros = n.first().map_or(0, |byte| byte.leading_zeros() as usize);
     let bits = n.len() * 8 - zeros;
@@ -266,47 +250,67 @@ fn rsa(key: &Object) -> Result<Public, Cause> {
     if !is_odd(&n) || !is_exponent {
         return Err(Cause::new("is no RSA key"));
     }
-    Ok(Public::Rsa { n, e })
+    let algorithms = ALGORITHMS
+        .iter()
+        .filter(|it| it.key_type() == Some(CoreJsonWebKeyType::RSA));
+    Ok(Key {
+        id: None,
+        algorithms: algorithms.cloned().collect(),
+        public: CoreJsonWebKey::new_rsa(n.clone(), e.clone(), None),
+        unknown_to_library: (bits > LIBRARY_RSA_BITS).then_some(Unknown::Rsa { n, e }),
+    })
 }
 
-fn curve(key: &Object) -> Result<Public, Cause> {
-    let curve = key.required_text("crv")?;
-    let size: usize = match curve.as_str() {
-        "P-256" => 32,
-        "P-384" => 48,
-        "P-521" => 66,
+fn parameters(algorithm: &Algorithm) -> Option<&'static RsaParameters> {
+    match algorithm {
+        Algorithm::RsaSsaPkcs1V15Sha256 => Some(&RSA_PKCS1_2048_8192_SHA256),
+        Algorithm::RsaSsaPkcs1V15Sha384 => Some(&RSA_PKCS1_2048_8192_SHA384),
+        Algorithm::RsaSsaPkcs1V15Sha512 => Some(&RSA_PKCS1_2048_8192_SHA512),
+        Algorithm::RsaSsaPssSha256 => Some(&RSA_PSS_2048_8192_SHA256),
+        Algorithm::RsaSsaPssSha384 => Some(&RSA_PSS_2048_8192_SHA384),
+        Algorithm::RsaSsaPssSha512 => Some(&RSA_PSS_2048_8192_SHA512),
+        _ => None,
+    }
+}
+
+fn curve(key: &Object) -> Result<Key, Cause> {
+    let name = key.required_text("crv")?;
+    let (curve, algorithm, size): (_, _, usize) = match name.as_str() {
+        "P-256" => (Curve::P256, Algorithm::EcdsaP256Sha256, 32),
+        "P-384" => (Curve::P384, Algorithm::EcdsaP384Sha384, 48),
+        "P-521" => (Curve::P521, Algorithm::EcdsaP521Sha512, 66),
         other => return Err(Cause::new(format_args!("is of the curve {other:.40?}"))),
     };
-    let mut point = vec![4];
-    for name in ["x", "y"] {
-        let coordinate = number(key, name)?;
-        let missing = size.checked_sub(coordinate.len());
+    let coordinate = |name: &str| -> Result<Vec<u8>, Cause> {
+        let bytes = number(key, name)?;
+        let missing = size.checked_sub(bytes.len());
         let missing =
             missing.ok_or_else(|| Cause::new(format_args!("has a `{name}` that is too long")))?;
-        point.extend(std::iter::repeat_n(0, missing));
-        point.extend(coordinate);
-    }
-    let read = match size {
-        32 => p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).map(Public::P256),
-        48 => p384::ecdsa::VerifyingKey::from_sec1_bytes(&point).map(Public::P384),
-        _ => p521::ecdsa::VerifyingKey::from_sec1_bytes(&point)
-            .map(|key| Public::P521(Box::new(key))),
+        Ok([vec![0; missing], bytes].concat())
     };
-    read.map_err(|_| Cause::new("is no point of its curve"))
+    let (x, y) = (coordinate("x")?, coordinate("y")?);
+    let point = [&[4], &*x, &*y].concat();
+    let mut key = Key::new(CoreJsonWebKey::new_ec(x, y, curve, None), &[algorithm]);
+    if key.algorithms == [Algorithm::EcdsaP521Sha512] {
+        let point = p521::ecdsa::VerifyingKey::from_sec1_bytes(&point)
+            .map_err(|_| Cause::new("is no point of its curve"))?;
+        key.unknown_to_library = Some(Unknown::P521(Box::new(point)));
+    }
+    key.checked()
 }
 
-fn edwards(key: &Object) -> Result<Public, Cause> {
+fn edwards(key: &Object) -> Result<Key, Cause> {
     let curve = key.required_text("crv")?;
     if curve != "Ed25519" {
         return Err(Cause::new(format_args!("is of the curve {curve:.40?}")));
     }
-    let bytes = decoded(key, "x")?;
-    let key = <[u8; 32]>::try_from(bytes)
-        .ok()
-        .and_then(|bytes| ed25519_dalek::VerifyingKey::from_bytes(&bytes).ok())
-        .filter(|key| !key.is_weak());
-    key.map(Public::Ed25519)
-        .ok_or_else(|| Cause::new("is no point of its curve"))
+    let x = decoded(key, "x")?;
+    let is_weak = ed25519_dalek::VerifyingKey::try_from(&*x).is_ok_and(|key| key.is_weak());
+    if is_weak {
+        return Err(Cause::new("is no point of its curve"));
+    }
+    let public = CoreJsonWebKey::new_okp(x, Curve::Ed25519, None);
+    Key::new(public, &[Algorithm::EdDsa]).checked()
 }
 
 /// An unsigned number, without zeros at its start.
@@ -385,13 +389,34 @@ mod tests {
         let keys = set(&json!([p521()]));
         let signature = bytes(P521_SIGNATURE);
         let verify = |algorithm, message: &[u8], signature: &[u8]| {
-            keys.verify(algorithm, Some("a"), message, signature)
+            keys.verify(&algorithm, Some("a"), message, signature)
+                .is_some()
         };
-        assert!(verify(Algorithm::Es512, b"sample", &signature));
-        assert!(!verify(Algorithm::Es512, b"Sample", &signature));
-        assert!(!verify(Algorithm::Es384, b"sample", &signature));
-        assert!(!verify(Algorithm::Es512, b"sample", &signature[1..]));
-        assert!(!verify(Algorithm::Es512, b"sample", &[0; 132]));
+        assert!(verify(Algorithm::EcdsaP521Sha512, b"sample", &signature));
+        assert!(!verify(Algorithm::EcdsaP521Sha512, b"Sample", &signature));
+        assert!(!verify(Algorithm::EcdsaP384Sha384, b"sample", &signature));
+        assert!(!verify(
+            Algorithm::EcdsaP521Sha512,
+            b"sample",
+            &signature[1..]
+        ));
+        assert!(!verify(Algorithm::EcdsaP521Sha512, b"sample", &[0; 132]));
+    }
+
+    /// Made with OpenSSL.
+    #[test]
+    fn an_rsa_key_that_the_library_refuses_is_verified_all_the_same() {
+        let vector: Value = serde_json::from_str(include_str!("rsa_5120.json")).unwrap();
+        let keys = set(&json!([vector["key"]]));
+        let message = vector["message"].as_str().unwrap().as_bytes();
+        for (name, signature) in vector["signatures"].as_object().unwrap() {
+            let name = algorithm(name).unwrap();
+            let signature = URL_SAFE_NO_PAD.decode(signature.as_str().unwrap()).unwrap();
+            assert!(keys.verify(&name, None, message, &signature).is_some());
+            assert!(keys.verify(&name, None, b"Sample", &signature).is_none());
+            let other = Algorithm::RsaSsaPkcs1V15Sha512;
+            assert!(keys.verify(&other, None, message, &signature).is_none());
+        }
     }
 
     #[test]
@@ -412,7 +437,13 @@ mod tests {
             let keys = set(&json!([key]));
             let message = b"sample";
             assert!(
-                keys.verify(Algorithm::Es512, None, message, &bytes(P521_SIGNATURE)),
+                keys.verify(
+                    &Algorithm::EcdsaP521Sha512,
+                    None,
+                    message,
+                    &bytes(P521_SIGNATURE)
+                )
+                .is_some(),
                 "{x}"
             );
         }
@@ -498,12 +529,14 @@ mod tests {
         ] {
             let keys = set(&json!([bad, p521(), bad]));
             assert_eq!(keys.usable(), 1, "{bad}");
-            assert!(keys.verify(
-                Algorithm::Es512,
+            let signature = bytes(P521_SIGNATURE);
+            let by = keys.verify(
+                &Algorithm::EcdsaP521Sha512,
                 Some("a"),
                 b"sample",
-                &bytes(P521_SIGNATURE)
-            ));
+                &signature,
+            );
+            assert!(by.is_some());
             let why: Vec<String> = keys.unusable().iter().map(ToString::to_string).collect();
             assert!(why.len() == 2 && why[0].contains(words), "{bad}: {why:?}");
         }

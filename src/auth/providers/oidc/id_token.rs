@@ -1,7 +1,6 @@
 //! What an ID token proves (OpenID Connect Core 1.0, section 3.1.3.7): that this provider says this of this user, to this
 //! client, now, and in answer to this sign-in.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use subtle::ConstantTimeEq;
@@ -9,7 +8,7 @@ use subtle::ConstantTimeEq;
 use crate::auth::providers::{
     ProviderError,
     json::Object,
-    jwt::{self, Algorithm, Fault, KeySet, TokenError, Verified},
+    jwt::{self, Fault, KeySet, TokenError, Verified},
 };
 
 /// A subject is at most this long (OpenID Connect Core 1.0, section 2).
@@ -42,11 +41,11 @@ impl From<TokenError> for ProviderError {
 
 /// The claims of a token, if it proves them.
 pub fn verify(token: &str, keys: &KeySet, expected: &Expected<'_>) -> Result<Object, TokenError> {
-    let Verified { claims, algorithm } = jwt::verify(token, keys)?;
-    check(&claims, expected)?;
-    check_access_token(&claims, expected.access_token, algorithm)?;
-    subject(&claims)?;
-    Ok(claims)
+    let verified = jwt::verify(token, keys)?;
+    check(&verified.claims, expected)?;
+    check_access_token(&verified, expected.access_token)?;
+    subject(&verified.claims)?;
+    Ok(verified.claims)
 }
 
 /// The user that the claims are about.
@@ -111,16 +110,11 @@ fn check_nonce(claims: &Object, expected: &Expected<'_>) -> Result<(), TokenErro
 }
 
 /// The half of a hash of the access token, if the provider sent it.
-fn check_access_token(
-    claims: &Object,
-    access_token: &str,
-    algorithm: Algorithm,
-) -> Result<(), TokenError> {
-    let hash = algorithm.hash(access_token.as_bytes());
-    let half = URL_SAFE_NO_PAD.encode(&hash[..hash.len() / 2]);
-    match claims.value("at_hash") {
+fn check_access_token(verified: &Verified<'_>, access_token: &str) -> Result<(), TokenError> {
+    let hash = verified.access_token_hash(access_token);
+    match verified.claims.value("at_hash") {
         Ok(None) => Ok(()),
-        Ok(Some(Value::String(claim))) if claim == half => Ok(()),
+        Ok(Some(Value::String(claim))) if Some(&claim) == hash.as_ref() => Ok(()),
         _ => Err(Fault::AccessToken.because("its `at_hash` is another")),
     }
 }

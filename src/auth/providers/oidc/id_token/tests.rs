@@ -2,6 +2,7 @@
 //!
 //! `vectors.json` was made with the cryptography of Node.js, so that one library's mistake is not checked by itself.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signer, SigningKey};
 use hmac::{Hmac, KeyInit, Mac};
 use rollcall_events::ids::Ids;
