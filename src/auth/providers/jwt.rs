@@ -9,8 +9,7 @@ use serde_json::Value;
 
 use super::{Cause, examine::SKEW, json::Object};
 
-use keys::Key;
-pub use keys::{Algorithm, KeySet, algorithm};
+pub use keys::{Algorithm, Key, KeySet, algorithm};
 
 /// The longest token, in bytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -84,15 +83,10 @@ impl From<TokenError> for Cause {
 pub struct Verified<'a> {
     /// Its claims.
     pub claims: Object,
-    key: &'a Key,
-    algorithm: Algorithm,
-}
-
-impl Verified<'_> {
-    /// What the claim `at_hash` is for this access token.
-    pub fn access_token_hash(&self, access_token: &str) -> Option<String> {
-        self.key.access_token_hash(&self.algorithm, access_token)
-    }
+    /// The key that signed it.
+    pub key: &'a Key,
+    /// How it is signed.
+    pub algorithm: Algorithm,
 }
 
 /// The claims of a token that one of the keys has signed.

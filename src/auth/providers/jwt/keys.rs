@@ -9,9 +9,7 @@ use base64::{
 };
 use openidconnect::{
     AccessToken, AccessTokenHash, JsonWebKey, JwsSigningAlgorithm, SignatureVerificationError,
-    core::{
-        CoreJsonCurveType as Curve, CoreJsonWebKey, CoreJsonWebKeyType, CoreJwsSigningAlgorithm,
-    },
+    core::{CoreJsonCurveType as Curve, CoreJsonWebKey, CoreJwsSigningAlgorithm},
 };
 use p521::ecdsa::signature::Verifier;
 use ring::signature::{
@@ -33,26 +31,13 @@ const LIBRARY_RSA_BITS: usize = 4096;
 /// How a token is signed.
 pub type Algorithm = CoreJwsSigningAlgorithm;
 
-/// How a token may be signed: by a key whose secret half only the provider has.
-const ALGORITHMS: [Algorithm; 10] = [
-    Algorithm::RsaSsaPkcs1V15Sha256,
-    Algorithm::RsaSsaPkcs1V15Sha384,
-    Algorithm::RsaSsaPkcs1V15Sha512,
-    Algorithm::RsaSsaPssSha256,
-    Algorithm::RsaSsaPssSha384,
-    Algorithm::RsaSsaPssSha512,
-    Algorithm::EcdsaP256Sha256,
-    Algorithm::EcdsaP384Sha384,
-    Algorithm::EcdsaP521Sha512,
-    Algorithm::EdDsa,
-];
-
-/// The algorithm with this name, if tokens may be signed by it. `Ed25519` is the name that RFC 9864 gives to `EdDSA` with
-/// a key of that curve.
+/// The algorithm with this name, if tokens may be signed by it: by a key whose secret half only the provider has.
+/// `Ed25519` is the name that RFC 9864 gives to `EdDSA` with a key of that curve.
 pub fn algorithm(name: &str) -> Option<Algorithm> {
     let name = if name == "Ed25519" { "EdDSA" } else { name };
-    let algorithm = serde_json::from_value(name.into()).ok()?;
-    ALGORITHMS.contains(&algorithm).then_some(algorithm)
+    let algorithm: Algorithm = serde_json::from_value(name.into()).ok()?;
+    let is_asymmetric = algorithm.key_type().is_some() && !algorithm.uses_shared_secret();
+    is_asymmetric.then_some(algorithm)
 }
 
 /// The keys of a provider.
@@ -66,8 +51,8 @@ pub struct KeySet {
 /// A key that can be used.
 pub struct Key {
     id: Option<String>,
-    /// The algorithms that it is for.
-    algorithms: Vec<Algorithm>,
+    /// The only algorithm that it is for: that of its curve, or the one that it names.
+    only: Option<Algorithm>,
     public: CoreJsonWebKey,
     /// The key once more, if the library does not verify by it.
     unknown_to_library: Option<Unknown>,
@@ -146,9 +131,9 @@ impl KeySet {
     }
 
     fn candidates(&self, algorithm: &Algorithm, id: Option<&str>) -> impl Iterator<Item = &Key> {
-        self.keys.iter().filter(move |key| {
-            key.algorithms.contains(algorithm) && (id.is_none() || id == key.id.as_deref())
-        })
+        self.keys
+            .iter()
+            .filter(move |key| key.fits(algorithm) && (id.is_none() || id == key.id.as_deref()))
     }
 }
 
@@ -167,7 +152,7 @@ impl Key {
         {
             return Err(Cause::new("is not for verifying"));
         }
-        let only = lenient("alg")
+        let named = lenient("alg")
             .map(|name| {
                 algorithm(&name)
                     .ok_or_else(|| Cause::new(format_args!("is for the algorithm {name:.40?}")))
@@ -179,23 +164,26 @@ impl Key {
             "OKP" => edwards(&key)?,
             other => return Err(Cause::new(format_args!("is of the kind {other:.40?}"))),
         };
-        if let Some(only) = only {
-            read.algorithms.retain(|algorithm| *algorithm == only);
-        }
-        if read.algorithms.is_empty() {
+        if named.as_ref().is_some_and(|named| !read.fits(named)) {
             return Err(Cause::new("is of another kind than its `alg`"));
         }
+        read.only = named.or(read.only);
         read.id = lenient("kid");
         Ok(read)
     }
 
-    fn new(public: CoreJsonWebKey, algorithms: &[Algorithm]) -> Self {
+    fn new(public: CoreJsonWebKey, only: Option<Algorithm>) -> Self {
         Self {
             id: None,
-            algorithms: algorithms.to_vec(),
+            only,
             public,
             unknown_to_library: None,
         }
+    }
+
+    fn fits(&self, algorithm: &Algorithm) -> bool {
+        algorithm.key_type().as_ref() == Some(self.public.key_type())
+            && self.only.as_ref().is_none_or(|only| only == algorithm)
     }
 
     /// The hash of an access token that comes with a token signed by this key (OpenID Connect Core 1.0, section 3.1.3.6).
@@ -221,17 +209,6 @@ impl Key {
             }),
         }
     }
-
-    /// The key, if the library can make one of it.
-    fn checked(self) -> Result<Self, Cause> {
-        let verified = self.public.verify_signature(&self.algorithms[0], &[], &[]);
-        match verified {
-            Err(SignatureVerificationError::InvalidKey(_)) => {
-                Err(Cause::new("is no point of its curve"))
-            }
-            _ => Ok(self),
-        }
-    }
 }
 
 fn rsa(key: &Object) -> Result<Key, Cause> {
@@ -250,15 +227,10 @@ fn rsa(key: &Object) -> Result<Key, Cause> {
     if !is_odd(&n) || !is_exponent {
         return Err(Cause::new("is no RSA key"));
     }
-    let algorithms = ALGORITHMS
-        .iter()
-        .filter(|it| it.key_type() == Some(CoreJsonWebKeyType::RSA));
-    Ok(Key {
-        id: None,
-        algorithms: algorithms.cloned().collect(),
-        public: CoreJsonWebKey::new_rsa(n.clone(), e.clone(), None),
-        unknown_to_library: (bits > LIBRARY_RSA_BITS).then_some(Unknown::Rsa { n, e }),
-    })
+    let public = CoreJsonWebKey::new_rsa(n.clone(), e.clone(), None);
+    let mut key = Key::new(public, None);
+    key.unknown_to_library = (bits > LIBRARY_RSA_BITS).then_some(Unknown::Rsa { n, e });
+    Ok(key)
 }
 
 fn parameters(algorithm: &Algorithm) -> Option<&'static RsaParameters> {
@@ -290,13 +262,20 @@ fn curve(key: &Object) -> Result<Key, Cause> {
     };
     let (x, y) = (coordinate("x")?, coordinate("y")?);
     let point = [&[4], &*x, &*y].concat();
-    let mut key = Key::new(CoreJsonWebKey::new_ec(x, y, curve, None), &[algorithm]);
-    if key.algorithms == [Algorithm::EcdsaP521Sha512] {
-        let point = p521::ecdsa::VerifyingKey::from_sec1_bytes(&point)
-            .map_err(|_| Cause::new("is no point of its curve"))?;
+    let public = CoreJsonWebKey::new_ec(x, y, curve, None);
+    let mut key = Key::new(public, Some(algorithm.clone()));
+    if algorithm == Algorithm::EcdsaP521Sha512 {
+        let point = p521::ecdsa::VerifyingKey::from_sec1_bytes(&point);
+        let point = point.map_err(|_| Cause::new("is no point of its curve"))?;
         key.unknown_to_library = Some(Unknown::P521(Box::new(point)));
     }
-    key.checked()
+    // No signature is empty: this asks only whether the key is one.
+    match key.public.verify_signature(&algorithm, &[], &[]) {
+        Err(SignatureVerificationError::InvalidKey(_)) => {
+            Err(Cause::new("is no point of its curve"))
+        }
+        _ => Ok(key),
+    }
 }
 
 fn edwards(key: &Object) -> Result<Key, Cause> {
@@ -305,12 +284,12 @@ fn edwards(key: &Object) -> Result<Key, Cause> {
         return Err(Cause::new(format_args!("is of the curve {curve:.40?}")));
     }
     let x = decoded(key, "x")?;
-    let is_weak = ed25519_dalek::VerifyingKey::try_from(&*x).is_ok_and(|key| key.is_weak());
-    if is_weak {
+    let point = ed25519_dalek::VerifyingKey::try_from(&*x);
+    if !point.is_ok_and(|point| !point.is_weak()) {
         return Err(Cause::new("is no point of its curve"));
     }
     let public = CoreJsonWebKey::new_okp(x, Curve::Ed25519, None);
-    Key::new(public, &[Algorithm::EdDsa]).checked()
+    Ok(Key::new(public, Some(Algorithm::EdDsa)))
 }
 
 /// An unsigned number, without zeros at its start.

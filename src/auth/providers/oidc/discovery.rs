@@ -130,7 +130,7 @@ fn endpoint(name: &str, text: &str, options: Options<'_>) -> Result<Url, Cause> 
     }
 }
 
-/// In the header, unless the provider takes secrets in the form alone. All providers that say nothing take the header.
+/// In the header, unless the provider takes secrets in the form alone. The header is the default of the standard.
 fn secret_in_form(document: &Object) -> bool {
     let methods = document.texts("token_endpoint_auth_methods_supported");
     let takes = |method: &str| {
@@ -368,7 +368,7 @@ mod tests {
         }
     }
 
-    /// Reduced from what these providers publish: the fields that are read.
+    /// From public copies of these documents, reduced to the fields that are read. The names in Cognito's are made up.
     #[test]
     fn the_documents_of_well_known_providers_are_read() {
         let documents: Value =

@@ -111,7 +111,8 @@ fn check_nonce(claims: &Object, expected: &Expected<'_>) -> Result<(), TokenErro
 
 /// The half of a hash of the access token, if the provider sent it.
 fn check_access_token(verified: &Verified<'_>, access_token: &str) -> Result<(), TokenError> {
-    let hash = verified.access_token_hash(access_token);
+    let Verified { key, algorithm, .. } = verified;
+    let hash = key.access_token_hash(algorithm, access_token);
     match verified.claims.value("at_hash") {
         Ok(None) => Ok(()),
         Ok(Some(Value::String(claim))) if Some(&claim) == hash.as_ref() => Ok(()),
