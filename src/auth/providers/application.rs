@@ -178,7 +178,7 @@ impl Application {
             let cause = Cause::new("no request can be made of its address");
             return Err(Denied::Failed(cause));
         };
-        let response = client.post(request, MAX_RESPONSE_BYTES).await;
+        let response = client.post(*request, MAX_RESPONSE_BYTES).await;
         let secret = self.secret.expose().as_str();
         tokens::read(
             &response.map_err(Denied::Failed)?,
@@ -204,7 +204,7 @@ impl Application {
 /// A request as the library built it. It leaves the library as an error, so that the response is read here.
 #[derive(thiserror::Error)]
 #[error("it is not sent yet")]
-struct Unsent(HttpRequest);
+struct Unsent(Box<HttpRequest>);
 
 impl fmt::Debug for Unsent {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -213,7 +213,7 @@ impl fmt::Debug for Unsent {
 }
 
 fn unsent(request: HttpRequest) -> Result<HttpResponse, Unsent> {
-    Err(Unsent(request))
+    Err(Unsent(Box::new(request)))
 }
 
 #[cfg(test)]

@@ -227,7 +227,7 @@ impl Oidc {
         }
         let mut verdict = format!("{} says where everything is.", self.issuer);
         if let Some(target) = &remarks.redirected_to {
-            verdict += &format!(" It redirects to {target}.");
+            verdict = format!("{verdict} It redirects to {target}.");
         }
         if remarks.has_bom {
             verdict += " Its document begins with a byte order mark (BOM), which JSON does not allow; it is skipped.";

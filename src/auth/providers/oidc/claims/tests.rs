@@ -8,6 +8,7 @@ fn rules(config: &Config) -> ClaimRules {
 }
 
 /// The claims of an ID token whose address is verified, with these over them.
+#[expect(clippy::needless_pass_by_value, reason = "callers write it in place")]
 fn with(changes: Value) -> Object {
     let mut claims = json!({ "email": "ada@corp.com", "email_verified": true });
     for (name, value) in changes.as_object().unwrap() {
@@ -16,6 +17,7 @@ fn with(changes: Value) -> Object {
     claims_of(claims)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers write it in place")]
 fn claims_of(value: Value) -> Object {
     Object::try_from(&value).unwrap()
 }
@@ -367,7 +369,7 @@ proptest! {
             if changes { char.to_uppercase().collect::<Vec<_>>() } else { vec![char] }
         }).collect();
         prop_assert!(is_same_address(&address, &other));
-        let longer = format!("x{}", address);
+        let longer = format!("x{address}");
         prop_assert!(!is_same_address(&address, &longer));
         let said = both(
             json!({ "email": address, "email_verified": true }),

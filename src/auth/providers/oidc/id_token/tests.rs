@@ -99,6 +99,7 @@ impl Provider {
     }
 
     /// What becomes of a good token in which this was changed; `null` says as little as nothing.
+    #[expect(clippy::needless_pass_by_value, reason = "callers write it in place")]
     fn changed(&self, changes: Value) -> Result<Object, Fault> {
         verify(&self.with(&changes), &self.keys(), &expected())
     }
