@@ -31,13 +31,11 @@ use crate::{
     },
     command_bus::{CommandBus, CommandError},
     config::Config,
-    http::{feed::Followers, rate_limit::RateLimits},
+    http::{
+        feed::Followers, page_ends::PageEnds, places::Places, rate_limit::RateLimits, streamed,
+    },
     pool,
 };
-
-/// Lists that are streamed hold a connection as long as their reader takes: they have their own, so that slow
-/// readers can never starve the rest.
-const STREAM_CONNECTIONS: u32 = 4;
 
 /// What the endpoints work with. Cheap to share.
 pub type AppState = Arc<App>;
@@ -48,8 +46,6 @@ pub struct App {
     pub config: Config,
     /// The database.
     pub pool: PgPool,
-    /// The database, for lists that are streamed.
-    pub streams: PgPool,
     /// What is known of the database from these connections.
     pub health: pool::Health,
     /// The time.
@@ -64,6 +60,10 @@ pub struct App {
     pub organizations: CommandBus<Organization>,
     /// The way of attempts that came to nothing.
     pub attempts: Attempts,
+    /// The places for long lists.
+    pub long_lists: Places,
+    /// Where pages of lists ended.
+    pub page_ends: PageEnds,
     /// Who follows the log.
     pub followers: Followers,
     /// Where people sign in elsewhere.
@@ -133,13 +133,11 @@ impl App {
     ) -> Result<AppState, StartError> {
         let health = pool::Health::default();
         let pool = pool::open(
-            database.clone(),
+            database,
             config.database_connections,
             pool::STATEMENT_TIMEOUT,
             &health,
         );
-        // A list is read for as long as its reader takes.
-        let streams = pool::open(database, STREAM_CONNECTIONS, Duration::ZERO, &health);
         let csrf_key = master_key.derive("csrf");
         let history_key = master_key.derive("history entries");
         let tickets = TicketOffice::new(master_key.derive("tickets"));
@@ -180,11 +178,12 @@ impl App {
             stopping: CancellationToken::new(),
             providers: Providers::new(&config, &clock)?,
             renewals: Renewals::default(),
+            long_lists: streamed::places(),
+            page_ends: PageEnds::default(),
             followers: Followers::none(&pool),
             tickets,
             config,
             pool,
-            streams,
             health,
             clock,
             ids: Ids,

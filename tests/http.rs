@@ -52,6 +52,8 @@ mod keys;
 mod lessons;
 #[path = "http/log.rs"]
 mod log;
+#[path = "http/long_histories.rs"]
+mod long_histories;
 #[path = "http/members.rs"]
 mod members;
 #[path = "http/one_user.rs"]

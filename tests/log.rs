@@ -39,6 +39,8 @@ mod exports;
 mod identities;
 #[path = "log/law.rs"]
 mod law;
+#[path = "log/long_lists.rs"]
+mod long_lists;
 #[path = "log/order.rs"]
 mod order;
 #[path = "log/outages.rs"]

@@ -23,6 +23,23 @@ pub enum Event {
 }
 
 impl Event {
+    /// The types of all aggregates, as the log names them.
+    pub const AGGREGATE_TYPES: [&'static str; 3] = [
+        User::TYPE,
+        crate::organization::Organization::TYPE,
+        AttemptsOfDay::TYPE,
+    ];
+
+    /// The types of all events, as the log names them.
+    pub fn types() -> impl Iterator<Item = &'static str> {
+        let of_each: [&[&str]; 3] = [
+            &UserEvent::NAMES,
+            &OrganizationEvent::NAMES,
+            &AttemptEvent::NAMES,
+        ];
+        of_each.into_iter().flatten().copied()
+    }
+
     /// The aggregate's type, as the log names it.
     #[must_use]
     pub fn aggregate_type(&self) -> &'static str {
@@ -138,5 +155,28 @@ impl TryFrom<Event> for AttemptEvent {
             Event::Attempt(event) => Ok(event),
             Event::User(_) | Event::Organization(_) => Err(event),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    /// The variants that an enum can be read from: what is read wrongly is answered with all of them.
+    fn variants<E: DeserializeOwned + std::fmt::Debug>() -> Vec<String> {
+        let error = serde_json::from_str::<E>("{\"?\":{}}")
+            .unwrap_err()
+            .to_string();
+        let names = error.split('`').skip(3).step_by(2);
+        names.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_type_of_event_is_listed() {
+        assert_eq!(variants::<UserEvent>(), UserEvent::NAMES);
+        assert_eq!(variants::<OrganizationEvent>(), OrganizationEvent::NAMES);
+        assert_eq!(variants::<AttemptEvent>(), AttemptEvent::NAMES);
     }
 }

@@ -20,6 +20,7 @@ mod store;
 
 pub use entry::Entry;
 pub use filter::{AuditFilter, resolve};
+pub(crate) use finding::places;
 pub use kind::Kind;
 pub use list::{Page, PageRequest, Side, page};
 pub use place::Place;

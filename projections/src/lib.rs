@@ -14,6 +14,7 @@ pub mod identities;
 pub mod inline;
 pub mod members;
 pub mod organizations;
+mod pages;
 pub mod password_failures;
 mod projection;
 pub mod rebuild;

@@ -4,6 +4,7 @@
 //! language in which lists are asked for.
 
 mod apply;
+mod cursor;
 pub mod find;
 pub mod known;
 pub mod list;
@@ -14,7 +15,8 @@ pub mod search;
 mod store;
 
 pub use apply::fold;
-pub(crate) use apply::history;
+pub(crate) use apply::{after, changes_row};
+pub use cursor::Cursor;
 pub use rekey::rekey;
 pub use row::{FoundUser, RoleAt, UserRow};
 

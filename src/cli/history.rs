@@ -10,7 +10,10 @@ use clap::Args as ClapArgs;
 use rollcall_events::Actor;
 use rollcall_projections::{
     audit::people,
-    history::{Entry, Moment, Order, PageRequest, actor_named, is_past, page, user_at},
+    history::{
+        Entry, Moment, Order, PageRequest, actor_named, is_kind, is_past, is_reversed, page,
+        user_at,
+    },
     users::FoundUser,
 };
 use serde_json::Value;
@@ -48,7 +51,7 @@ pub struct History {
     #[arg(long)]
     newest_first: bool,
     /// Only events of these types, such as `ProfileChanged`
-    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = kind_wanted)]
     kind: Vec<String>,
     /// Only what this actor did: a user's id, username or e-mail address, `anonymous`, `operator` or `system`
     #[arg(long, value_name = "ACTOR")]
@@ -75,6 +78,9 @@ pub fn history(config: Config, wish: &History) -> Result<(), Box<dyn Error>> {
 }
 
 async fn execute(app: &App, wish: &History) -> Result<(), Box<dyn Error>> {
+    if is_reversed(wish.from, wish.until) {
+        return Err("--until must not be before --from".into());
+    }
     let user = users::find(&app.pool, &wish.user).await?;
     match wish.moment() {
         Some(moment) => print_then(app, user, moment, wish.format).await,
@@ -151,6 +157,14 @@ async fn print_events(app: &App, user: Uuid, wish: &History) -> Result<(), Box<d
                 }
             }
         }
+    }
+}
+
+fn kind_wanted(text: &str) -> Result<String, String> {
+    if is_kind(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be a type of events, such as ProfileChanged".to_owned())
     }
 }
 

@@ -170,6 +170,11 @@ impl Refusal {
         self.is_read_only
     }
 
+    /// Too much goes on at once, of what the message says; a moment later there may be less.
+    pub fn busy(status: StatusCode, message: impl Into<String>) -> Self {
+        Self::new(status, message).with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+    }
+
     /// 500: our fault. The cause goes to the log, never to the caller.
     #[must_use]
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {

@@ -10,14 +10,17 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use rollcall_events::log::{LogError, ReadEvent, position_of};
+use rollcall_events::{
+    Event,
+    log::{LogError, ReadEvent, head, position_of},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    answer::{Json, Refusal},
+    answer::{Json, Refusal, Validation},
     caller::Caller,
-    query::{Invalid, Parameters},
+    query::Parameters,
 };
 use crate::{
     app::{App, AppState},
@@ -69,10 +72,13 @@ struct Wanted {
         ("kind" = Option<String>, Query, example = "UserCreated", description = "Only events of this type."),
         ("Last-Event-ID" = Option<i64>, Header, minimum = 0, example = 7, description = "The same as `after`, and stronger."),
     ),
-    responses((status = 200, content(
-        (Page = "application/json"),
-        (String = "text/event-stream", example = "id: 7\ndata: {\"position\":7,\"type\":\"UserCreated\"}\n\n"),
-    ))))]
+    responses(
+        (status = 200, content(
+            (Page = "application/json"),
+            (String = "text/event-stream", example = "id: 7\ndata: {\"position\":7,\"type\":\"UserCreated\"}\n\n"),
+        )),
+        (status = 409, description = "The log ends before that position: it is another one, or was restored from a backup."),
+    ))]
 pub async fn events(
     State(app): State<AppState>,
     caller: Caller,
@@ -80,24 +86,66 @@ pub async fn events(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     caller.require(Action::Read, &Object::audit_log())?;
-    let mut parameters = Parameters::parse(query.as_deref());
-    let after = parameters.position("after");
-    let limit = parameters.non_negative("limit");
-    let wanted = Wanted {
-        aggregate_type: parameters.text("aggregate_type"),
-        kind: parameters.text("kind"),
-    };
-    parameters.finish()?;
-    let after = resumed_from(&headers)?.unwrap_or(after);
-    if limit > LARGEST_PAGE {
-        return Err(too_many());
-    }
+    let (start, limit, wanted) = read(query.as_deref(), &headers)?;
+    let head = head(&app.pool).await?.position;
+    start.must_not_be_beyond(head)?;
+    let after = start.position;
     if wants_stream(&headers) {
-        return follow::follow(app, caller, after, wanted);
+        return follow::follow(app, caller, after, head, wanted);
     }
-    let limit = if limit == 0 { USUAL_PAGE } else { limit };
     let page = page(&app, after, limit, &wanted).await?;
     Ok(Json(StatusCode::OK, page).into_response())
+}
+
+/// Where a reader begins.
+struct Start {
+    position: i64,
+    /// The parameter or header that says so.
+    said_by: &'static str,
+}
+
+impl Start {
+    /// A reader that has seen more than there is has read another log, or this one before it was restored from a backup.
+    /// It would miss what is recorded until the log is as long again.
+    fn must_not_be_beyond(&self, head: i64) -> Result<(), Refusal> {
+        if self.position <= head {
+            return Ok(());
+        }
+        let message = format!(
+            "The log ends at position {head}, and you ask for what comes after position {}.",
+            self.position
+        );
+        let detail = format!("must be at most {head}, the position of the last event");
+        let refusal = Refusal::new(StatusCode::CONFLICT, message)
+            .with_detail("The log is another one, or was restored from a backup. Read it again from its beginning.")
+            .with_validations(vec![Validation::new(self.said_by, detail)]);
+        Err(refusal)
+    }
+}
+
+/// Where to begin, how many events to read, and which.
+fn read(query: Option<&str>, headers: &HeaderMap) -> Result<(Start, u32, Wanted), Refusal> {
+    let mut parameters = Parameters::parse(query);
+    let after = parameters.position("after");
+    let limit = parameters.non_negative("limit");
+    if limit > LARGEST_PAGE {
+        let detail = format!("Query param \"limit\" must be at most {LARGEST_PAGE}");
+        parameters.refuse("limit", detail);
+    }
+    let wanted = Wanted::read(&mut parameters);
+    parameters.finish()?;
+    let start = match resumed_from(headers)? {
+        Some(position) => Start {
+            position,
+            said_by: "Last-Event-ID",
+        },
+        None => Start {
+            position: after,
+            said_by: "after",
+        },
+    };
+    let limit = if limit == 0 { USUAL_PAGE } else { limit };
+    Ok((start, limit, wanted))
 }
 
 async fn page(app: &App, after: i64, limit: u32, wanted: &Wanted) -> Result<Page, Refusal> {
@@ -127,9 +175,10 @@ fn wants_stream(headers: &HeaderMap) -> bool {
         .is_some_and(|accepts| accepts.contains("text/event-stream"))
 }
 
-/// A stream that cannot be resumed where its reader wants must not begin elsewhere.
+/// A stream that cannot be resumed where its reader wants must not begin elsewhere. By the standard an empty id is none.
 fn resumed_from(headers: &HeaderMap) -> Result<Option<i64>, Refusal> {
-    let Some(id) = headers.get(LAST_EVENT_ID) else {
+    let id = headers.get(LAST_EVENT_ID);
+    let Some(id) = id.filter(|id| !id.as_bytes().trim_ascii().is_empty()) else {
         return Ok(None);
     };
     let position = id.to_str().ok().and_then(|id| id.parse::<i64>().ok());
@@ -142,15 +191,26 @@ fn resumed_from(headers: &HeaderMap) -> Result<Option<i64>, Refusal> {
     }
 }
 
-fn too_many() -> Refusal {
-    vec![Invalid {
-        field: "limit".to_owned(),
-        detail: format!("Query param \"limit\" must be at most {LARGEST_PAGE}"),
-    }]
-    .into()
-}
-
 impl Wanted {
+    /// A type that no event has is a typing error, and not a question for nothing.
+    fn read(parameters: &mut Parameters) -> Self {
+        let aggregate_type = parameters.text("aggregate_type");
+        if !aggregate_type.is_empty() && !Event::AGGREGATE_TYPES.contains(&&*aggregate_type) {
+            let known = Event::AGGREGATE_TYPES.join(", ");
+            let detail = format!("Query param \"aggregate_type\" must be one of {known}");
+            parameters.refuse("aggregate_type", detail);
+        }
+        let kind = parameters.text("kind");
+        if !kind.is_empty() && !Event::types().any(|known| known == kind) {
+            let detail = "Query param \"kind\" must be a type of events, such as UserCreated";
+            parameters.refuse("kind", detail.to_owned());
+        }
+        Self {
+            aggregate_type,
+            kind,
+        }
+    }
+
     fn is(&self, event: &ReadEvent) -> bool {
         let (aggregate_type, kind) = match event {
             Ok(recorded) => (recorded.event.aggregate_type(), recorded.event.event_type()),

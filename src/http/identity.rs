@@ -98,21 +98,29 @@ async fn find(app: &App, token: Token) -> Result<KnownSession, Refusal> {
     Ok(session)
 }
 
-/// Makes sure that whose token it was is still here, with the same rights: for whoever took their time, and might
-/// otherwise do what they may not do any more.
+/// The same session as it is now, if its user may still come in.
 ///
 /// # Errors
-/// They are not.
-pub async fn must_be_unchanged(app: &App, before: &KnownSession) -> Result<(), Refusal> {
+/// It has ended, or the user was suspended or deleted.
+pub async fn still_good(app: &App, before: &KnownSession) -> Result<KnownSession, Refusal> {
     let found = sessions::find(&app.pool, &before.session.id).await?;
     let may_come_in = |found: &KnownSession| {
         let row = &found.user.row;
         let is_over = app.clock.now() >= found.session.expiry(found.last_used);
         !is_over && row.deleted_at.is_none() && row.status != Status::Suspended
     };
-    let now = found
+    found
         .filter(may_come_in)
-        .ok_or_else(|| Refusal::signed_out("It ended while the request arrived."))?;
+        .ok_or_else(|| Refusal::signed_out("It ended while the request was served."))
+}
+
+/// Makes sure that whose token it was is still here, with the same rights: for whoever took their time, and might
+/// otherwise do what they may not do any more.
+///
+/// # Errors
+/// They are not.
+pub async fn must_be_unchanged(app: &App, before: &KnownSession) -> Result<(), Refusal> {
+    let now = still_good(app, before).await?;
     let (before, now) = (&before.user.row, &now.user.row);
     let has_same_rights = before.roles == now.roles
         && before.organization_ids == now.organization_ids

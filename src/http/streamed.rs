@@ -1,6 +1,7 @@
-//! Lists that are sent as they come from the database: never in memory as a whole.
+//! Lists of any length: sent while they are read, never in memory as a whole, and without a connection to the database
+//! while their reader takes what was sent.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -8,24 +9,37 @@ use axum::{
 };
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tracing::Instrument;
+use uuid::Uuid;
 
-use super::{answer::json_type, go_json};
+use super::{
+    answer::{Refusal, json_type},
+    go_json,
+    places::{Place, Places, READER_TIMEOUT},
+};
 
 /// A list of more is streamed.
 pub const LARGEST_PAGE: u32 = 1_000;
-/// A streamed list is sent in pieces of about this size.
+/// Lists of one user that are sent at once, and of one node.
+const MOST_OF_USER: usize = 8;
+const MOST_LISTS: usize = 64;
+/// A list of at most this size is sent at once, like any other response.
+const SHORT_BYTES: usize = 256 * 1024;
+/// A longer one is sent in pieces of about this size.
 const PIECE_BYTES: usize = 64 * 1024;
-/// Pieces that wait for a slow reader; then the database waits.
+/// Pieces that wait for a slow reader; then the list is read no further.
 const PIECES_WAITING: usize = 2;
-/// A reader that takes no piece for so long is given up: it holds a connection to the database.
-const READER_PATIENCE: Duration = Duration::from_secs(30);
-/// And a list that has not been taken by then.
-const LIST_PATIENCE: Duration = Duration::from_mins(5);
+/// A list that has not been taken by then is given up.
+const LIST_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// The items of a list, each with how many there are by the database; 0 where it did not count.
 pub type Items<T> = BoxStream<'static, sqlx::Result<(T, i64)>>;
+
+/// The places for lists that are streamed by a node.
+pub fn places() -> Places {
+    Places::new("long lists", MOST_OF_USER, MOST_LISTS)
+}
 
 /// What stands around the items.
 #[derive(Debug, Clone, Copy)]
@@ -64,67 +78,155 @@ impl Frame {
     }
 }
 
-/// Answers with the items, however many there are. The first is waited for, so that a database that is gone is still
-/// told by the status.
+/// Answers with the items, however many there are. A short list is read first, so that a database that does not answer
+/// is still reported by the status; a long one takes a place of this user.
+///
+/// # Errors
+/// The database fails, or all places are taken.
 pub async fn streamed<T: Serialize + Send + 'static>(
-    mut items: Items<T>,
+    places: &Places,
+    user: Uuid,
+    items: Items<T>,
     frame: Frame,
-) -> Result<Response, sqlx::Error> {
-    let first = items.next().await.transpose()?;
+) -> Result<Response, Refusal> {
+    let mut list = List::new(items, frame);
+    let mut start = Vec::new();
+    let is_whole = list.read(&mut start, SHORT_BYTES).await?;
+    if is_whole {
+        return Ok((json_type(), start).into_response());
+    }
+    let place = places.take(user)?;
     let (sender, receiver) = mpsc::channel(PIECES_WAITING);
-    let items = stream::iter(first.map(Ok)).chain(items).boxed();
-    let sending = send_pieces(items, frame, sender);
-    tokio::spawn(tokio::time::timeout(LIST_PATIENCE, sending).in_current_span());
-    let pieces = stream::unfold(receiver, |mut receiver| async {
-        Some((receiver.recv().await?, receiver))
-    });
-    Ok((json_type(), Body::from_stream(pieces)).into_response())
+    tokio::spawn(send(list, start, place, sender).in_current_span());
+    Ok((json_type(), Body::from_stream(pieces(receiver))).into_response())
 }
 
-type Piece = Result<Bytes, std::io::Error>;
+/// A list that is being written.
+struct List<T> {
+    items: Items<T>,
+    frame: Frame,
+    sent: i64,
+    counted: i64,
+}
 
-/// Sends what it can. A list that ends too early is broken off, so that no client takes it for whole: the status was
-/// sent long before.
-async fn send_pieces<T: Serialize>(mut items: Items<T>, frame: Frame, sender: mpsc::Sender<Piece>) {
-    let mut piece = frame.opening().into_bytes();
-    let mut sent: i64 = 0;
-    let mut counted: i64 = 0;
-    while let Some(item) = items.next().await {
-        let written = item
-            .map_err(std::io::Error::other)
-            .and_then(|(item, count)| {
-                counted = count;
-                write_item(&item, sent == 0, &mut piece)
-            });
-        if let Err(error) = written {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "a streamed list broke off"
-            );
-            drop(items);
-            drop(sender.send_timeout(Err(error), READER_PATIENCE).await);
-            return;
+/// Why a list breaks off.
+#[derive(Debug, thiserror::Error)]
+enum ListError {
+    #[error("the list cannot be read")]
+    Database(#[from] sqlx::Error),
+    #[error("an item cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+impl From<ListError> for Refusal {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Database(error) => error.into(),
+            ListError::Json(error) => Self::internal(&error),
         }
-        sent += 1;
-        if piece.len() >= PIECE_BYTES {
-            let full = Bytes::from(std::mem::take(&mut piece));
-            if sender
-                .send_timeout(Ok(full), READER_PATIENCE)
-                .await
-                .is_err()
-            {
+    }
+}
+
+impl<T: Serialize> List<T> {
+    fn new(items: Items<T>, frame: Frame) -> Self {
+        Self {
+            items,
+            frame,
+            sent: 0,
+            counted: 0,
+        }
+    }
+
+    /// Writes until there are so many bytes, or the list is whole: whether it is.
+    async fn read(&mut self, piece: &mut Vec<u8>, bytes: usize) -> Result<bool, ListError> {
+        if self.sent == 0 {
+            piece.extend(self.frame.opening().into_bytes());
+        }
+        while piece.len() < bytes {
+            let Some(item) = self.items.next().await else {
+                piece.extend(self.frame.closing(self.sent, self.counted).into_bytes());
+                return Ok(true);
+            };
+            let (item, counted) = item?;
+            if self.sent > 0 {
+                piece.push(b',');
+            }
+            go_json::escape_into(&serde_json::to_vec(&item)?, piece);
+            self.sent += 1;
+            self.counted = counted;
+        }
+        Ok(false)
+    }
+}
+
+enum Piece {
+    More(Bytes),
+    Last(Bytes),
+}
+
+/// A list that ends without its last piece is broken off, so that no client takes it for whole: the status was sent long
+/// before.
+#[derive(Debug, thiserror::Error)]
+#[error("a streamed list was broken off")]
+struct BrokenOff;
+
+fn pieces(receiver: mpsc::Receiver<Piece>) -> impl stream::Stream<Item = Result<Bytes, BrokenOff>> {
+    stream::unfold(Some(receiver), |receiver| async move {
+        let mut receiver = receiver?;
+        match receiver.recv().await {
+            Some(Piece::More(bytes)) => Some((Ok(bytes), Some(receiver))),
+            Some(Piece::Last(bytes)) => Some((Ok(bytes), None)),
+            None => Some((Err(BrokenOff), None)),
+        }
+    })
+}
+
+/// Sends the list, until its reader is too slow, or its place goes to another reader.
+async fn send<T: Serialize>(
+    mut list: List<T>,
+    start: Vec<u8>,
+    place: Place,
+    sender: mpsc::Sender<Piece>,
+) {
+    let sending = pin!(async {
+        let mut piece = start;
+        let mut is_whole = false;
+        loop {
+            let bytes = Bytes::from(std::mem::take(&mut piece));
+            let next = if is_whole {
+                Piece::Last(bytes)
+            } else {
+                Piece::More(bytes)
+            };
+            if !hand_over(next, &place, &sender).await || is_whole {
                 return;
             }
+            match list.read(&mut piece, PIECE_BYTES).await {
+                Ok(whole) => is_whole = whole,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "a streamed list broke off");
+                    return;
+                }
+            }
         }
+    });
+    let in_time = tokio::time::timeout(LIST_TIMEOUT, sending);
+    let sent = place.ended().run_until_cancelled(in_time).await;
+    if !matches!(sent, Some(Ok(()))) {
+        tracing::info!("a list was given up: its reader was too slow");
     }
-    piece.extend(frame.closing(sent, counted).into_bytes());
-    drop(sender.send_timeout(Ok(piece.into()), READER_PATIENCE).await);
 }
 
-fn write_item<T: Serialize>(item: &T, is_first: bool, piece: &mut Vec<u8>) -> std::io::Result<()> {
-    if !is_first {
-        piece.push(b',');
-    }
-    go_json::escape_into(&serde_json::to_vec(item)?, piece);
-    Ok(())
+/// Whether the reader took it, or has room for it.
+async fn hand_over(piece: Piece, place: &Place, sender: &mpsc::Sender<Piece>) -> bool {
+    let piece = match sender.try_send(piece) {
+        Ok(()) => return true,
+        Err(TrySendError::Closed(_)) => return false,
+        Err(TrySendError::Full(piece)) => piece,
+    };
+    place.offered();
+    let is_taken = sender.send_timeout(piece, READER_TIMEOUT).await.is_ok();
+    place.was_taken();
+    is_taken
 }

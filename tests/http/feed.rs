@@ -5,11 +5,11 @@ use std::{net::SocketAddr, time::Duration};
 use axum::{
     body::{Body, BodyDataStream},
     extract::ConnectInfo,
-    http::{Request, StatusCode},
+    http::{Method, Request, StatusCode},
 };
 use futures_util::StreamExt;
 use rollcall::http;
-use rollcall_events::user::{Role, UserCommand};
+use rollcall_events::user::{ActivationCause, Role, UserCommand};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -17,10 +17,14 @@ use tokio::{
     sync::oneshot,
 };
 use tower::ServiceExt;
+use uuid::Uuid;
 
 use crate::{
-    given::{USERS, assert_refused, member, with_role, wrong_fields},
-    support::{PASSWORD, TestApp, client::Client},
+    given::{LOGOUT, ME, USERS, assert_refused, member, with_role, wrong_fields},
+    support::{
+        PASSWORD, TestApp,
+        client::{Answer, Client},
+    },
 };
 
 const EVENTS: &str = "/api/v2/events";
@@ -134,9 +138,7 @@ async fn what_was_erased_is_blank_in_the_feed_too() {
     let bob = app.user(&owner, "bob").await;
     let path = format!("{USERS}/{bob}/personal-data");
     let body = serde_json::to_vec(&json!({ "confirm": "bob" })).unwrap();
-    owner
-        .send(axum::http::Method::DELETE, &path, &[], body)
-        .await;
+    owner.send(Method::DELETE, &path, &[], body).await;
     let page = owner.get(&format!("{EVENTS}?kind=UserCreated")).await;
     assert_eq!(page.json["events"][1]["personal"], Value::Null);
     assert!(!page.text.contains("bob"));
@@ -244,13 +246,183 @@ async fn a_place_that_cannot_be_is_refused() {
         let answer = owner.get(&format!("{EVENTS}?{query}")).await;
         assert_eq!(wrong_fields(&answer), [field]);
     }
-    for id in ["-1", "x", ""] {
+    for id in ["-1", "x", "1.5"] {
         let headers = [("Last-Event-ID", id)];
-        let answer = owner
-            .send(axum::http::Method::GET, EVENTS, &headers, Vec::new())
-            .await;
+        let answer = owner.send(Method::GET, EVENTS, &headers, Vec::new()).await;
         assert_eq!(answer.status, 400, "{id:?}");
     }
-    let beyond = owner.get(&format!("{EVENTS}?after=1000000")).await;
-    assert_eq!(beyond.json, json!({ "events": [], "position": 1_000_000 }));
+    for (query, field) in [
+        ("kind=Typo", "kind"),
+        ("kind=usercreated", "kind"),
+        ("aggregate_type=users", "aggregate_type"),
+    ] {
+        let answer = owner.get(&format!("{EVENTS}?{query}")).await;
+        assert_eq!(wrong_fields(&answer), [field]);
+    }
+}
+
+/// The answer to a follower, or a reader of pages, who says in these ways where to go on.
+async fn resumed(owner: &Client, query: &str, headers: &[(&str, &str)]) -> Answer {
+    let path = format!("{EVENTS}?{query}");
+    owner.send(Method::GET, &path, headers, Vec::new()).await
+}
+
+#[tokio::test]
+async fn a_follower_beyond_the_head_is_told_where_the_log_ends_before_the_stream_begins() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let head = owner.get(EVENTS).await.json["position"].as_i64().unwrap();
+    let beyond = (head + 1).to_string();
+    let stream = ("Accept", "text/event-stream");
+    for (query, headers, field) in [
+        (
+            String::new(),
+            vec![stream, ("Last-Event-ID", &*beyond)],
+            "Last-Event-ID",
+        ),
+        (format!("after={beyond}"), vec![stream], "after"),
+        (format!("after={beyond}"), vec![], "after"),
+        (
+            String::new(),
+            vec![("Last-Event-ID", &*beyond)],
+            "Last-Event-ID",
+        ),
+        (format!("after={}", i64::MAX), vec![stream], "after"),
+    ] {
+        let answer = resumed(&owner, &query, &headers).await;
+        assert_refused(&answer, 409, &format!("ends at position {head}"));
+        assert_eq!(answer.json["validations"][0]["field"], field, "{answer:?}");
+    }
+    // Exactly at the head there is nothing yet.
+    let page = resumed(&owner, &format!("after={head}"), &[]).await;
+    assert_eq!(
+        page.json,
+        json!({ "events": [], "position": head, "unreadable": 0 })
+    );
+    let mut follower = Follower::from(&app, &owner, head).await;
+    app.user(&owner, "bob").await;
+    let next = follower.next().await.unwrap();
+    assert_eq!(position(&next), head + 1);
+}
+
+#[tokio::test]
+async fn an_empty_last_event_id_is_none() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    for empty in ["", " ", "\t"] {
+        let page = resumed(&owner, "after=1", &[("Last-Event-ID", empty)]).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        assert_eq!(position(&page.json["events"][0]), 2, "{empty:?}");
+    }
+    let other = resumed(&owner, "after=1", &[("Last-Event-ID", "0")]).await;
+    assert_eq!(position(&other.json["events"][0]), 1);
+}
+
+#[tokio::test]
+async fn a_stream_begins_at_once_and_asks_proxies_not_to_hold_it_back() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let head = owner.get(EVENTS).await.json["position"].as_i64().unwrap();
+    let response = follow(&app, &owner, head).await;
+    assert_eq!(response.headers()["x-accel-buffering"], "no");
+    let mut body = response.into_body().into_data_stream();
+    let first = body.next().await.unwrap().unwrap();
+    assert!(
+        first.starts_with(b":") && first.ends_with(b"\n\n"),
+        "{first:?}"
+    );
+}
+
+/// What an auditor gets who follows the log from its beginning while something happens to them, and somebody else does
+/// something afterwards: the positions, and the one up to which they may read.
+async fn followed(happens: impl AsyncFnOnce(&TestApp, &Client, &Client, Uuid)) -> (Vec<i64>, i64) {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let auditor = with_role(&app, &owner, "ann", Role::Auditor).await;
+    let me = auditor.get(ME).await;
+    let id = me.json["id"].as_str().unwrap().parse().unwrap();
+    // This was before, and is history.
+    app.command(id, UserCommand::SuspendUser).await;
+    app.command(
+        id,
+        UserCommand::ActivateUser(ActivationCause::Administrator),
+    )
+    .await;
+    let mut follower = Follower::from(&app, &auditor, 0).await;
+    let before = owner.get(EVENTS).await.json["position"].as_i64().unwrap();
+    let mut positions = Vec::new();
+    while positions.last() != Some(&before) {
+        positions.push(position(&follower.next().await.unwrap()));
+    }
+    happens(&app, &owner, &auditor, id).await;
+    app.user(&owner, "bob").await;
+    while let Some(event) = follower.next().await {
+        positions.push(position(&event));
+    }
+    (positions, before)
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_session_and_sends_nothing_that_was_recorded_after_its_end() {
+    let all = |last: i64| (1..=last).collect::<Vec<_>>();
+    let (seen, last) = followed(async |app, _, _, id| {
+        app.command(id, UserCommand::SuspendUser).await;
+    })
+    .await;
+    assert_eq!(seen, all(last), "suspended");
+    let (seen, last) = followed(async |app, _, _, id| {
+        app.command(id, UserCommand::SuspendUser).await;
+        let cause = ActivationCause::Administrator;
+        app.command(id, UserCommand::ActivateUser(cause)).await;
+    })
+    .await;
+    assert_eq!(seen, all(last), "suspended and activated");
+    let (seen, last) = followed(async |_, _, auditor, _| {
+        assert_eq!(auditor.post(LOGOUT, &Value::Null).await.status, 200);
+    })
+    .await;
+    assert_eq!(seen, all(last), "signed out");
+    let (seen, last) = followed(async |app, _, _, id| {
+        app.command(id, UserCommand::DeleteUser).await;
+    })
+    .await;
+    assert_eq!(seen, all(last), "deleted");
+    let (seen, last) = followed(async |_, owner, _, id| {
+        let password = json!({ "password": "another horse battery staple" });
+        let path = format!("{USERS}/{id}/password");
+        assert_eq!(owner.put(&path, &password).await.status, 204);
+    })
+    .await;
+    assert_eq!(seen, all(last), "another password");
+    let (seen, last) = followed(async |app, _, _, id| {
+        let roles = [Role::UserAdmin].into();
+        app.command(id, UserCommand::AssignRoles { roles, from: None })
+            .await;
+    })
+    .await;
+    assert_eq!(seen, all(last), "another role");
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_while_the_follower_keeps_the_right_to_read_it() {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    let (id, _) = member(&app, &owner, "ann").await;
+    let assign = |roles: &[Role]| UserCommand::AssignRoles {
+        roles: roles.iter().copied().collect(),
+        from: None,
+    };
+    app.command(id, assign(&[Role::Auditor])).await;
+    let auditor = app.sign_in("ann@example.com").await;
+    let other = app.sign_in("ann@example.com").await;
+    let head = owner.get(EVENTS).await.json["position"].as_i64().unwrap();
+    let mut follower = Follower::from(&app, &auditor, head).await;
+    app.command(id, assign(&[Role::Auditor, Role::UserAdmin]))
+        .await;
+    assert_eq!(other.post(LOGOUT, &Value::Null).await.status, 200);
+    app.user(&owner, "bob").await;
+    for nth in 1..=3 {
+        let event = follower.next().await.unwrap();
+        assert_eq!(position(&event), head + nth);
+    }
 }

@@ -118,7 +118,7 @@ async fn a_history_is_filtered_by_kind_actor_and_time() {
             "kind=UserSuspended,ProfileChanged",
             vec!["UserSuspended", "ProfileChanged"],
         ),
-        ("kind=Nothing", vec![]),
+        ("kind=UserDeleted", vec![]),
         ("actor=system", vec!["UserSuspended"]),
         (
             &format!("actor={me}&kind=ProfileChanged"),
@@ -143,6 +143,21 @@ async fn a_history_is_filtered_by_kind_actor_and_time() {
         .await;
     let expected = ["actor", "after_id", "from", "kind", "limit", "order"];
     assert_eq!(wrong_fields(&bad), expected);
+    for (query, field) in [
+        ("kind=Typo", "kind"),
+        ("kind=usercreated", "kind"),
+        ("kind=UserCreated,Typo", "kind"),
+        ("kind=OrganizationCreated", "kind"),
+        (
+            "from=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z",
+            "until",
+        ),
+    ] {
+        let refused = owner.get(&format!("{USERS}/{id}/history?{query}")).await;
+        assert_eq!(wrong_fields(&refused), [field], "{query}");
+    }
+    let empty = "from=2026-01-01T12:01:00Z&until=2026-01-01T12:01:00Z";
+    assert_eq!(entries(&owner, id, empty).await, Vec::<Value>::new());
 }
 
 #[tokio::test]

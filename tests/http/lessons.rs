@@ -28,6 +28,8 @@ mod passwords;
 mod races;
 #[path = "lessons/slow_bodies.rs"]
 mod slow_bodies;
+#[path = "lessons/slow_readers.rs"]
+mod slow_readers;
 #[path = "lessons/tenants.rs"]
 mod tenants;
 #[path = "lessons/tokens.rs"]

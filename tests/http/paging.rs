@@ -248,3 +248,103 @@ async fn a_streamed_list_of_many_pieces_is_whole() {
     let limited = list(&owner, "limit=1001").await;
     assert_eq!(limited, answer.json);
 }
+
+async fn rename(owner: &Client, id: &str, username: &str) {
+    let profile = json!({ "username": username });
+    let path = format!("{USERS}/{id}/profile");
+    assert_eq!(owner.put(&path, &profile).await.status, 200);
+}
+
+/// Twenty users and Ada.
+async fn twenty() -> (TestApp, Client) {
+    let app = TestApp::start().await;
+    let owner = app.owner().await;
+    for nth in 0..20 {
+        app.user(&owner, &format!("u{nth:02}")).await;
+    }
+    (app, owner)
+}
+
+/// The ids on the pages of a list, of which the last user of the first page changes before the second is asked for.
+async fn ids_of_pages(
+    first: &Client,
+    then: &Client,
+    list: &str,
+    items: &str,
+    id: &str,
+    change: impl AsyncFnOnce(&str),
+) -> (Vec<String>, String) {
+    let ids = |answer: &Value| -> Vec<String> {
+        let items = answer[items].as_array().unwrap().iter();
+        items
+            .map(|item| item[id].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let page = first.get(&format!("{list}?limit=10")).await.json;
+    let mut seen = ids(&page);
+    let last = seen.last().unwrap().clone();
+    change(&last).await;
+    loop {
+        let after = seen.last().unwrap();
+        let next = format!("{list}?limit=10&after_id={after}");
+        let page = ids(&then.get(&next).await.json);
+        if page.is_empty() {
+            return (seen, last);
+        }
+        seen.extend(page);
+    }
+}
+
+#[tokio::test]
+async fn a_list_goes_on_where_its_page_ended_whatever_became_of_the_last_user_on_it() {
+    let organization = "/api/v2/organizations/default/paginated-members".to_owned();
+    for (list, items, id) in [
+        (USERS, "users", "id"),
+        (&*organization, "members", "user_id"),
+    ] {
+        for (name, is_seen_again) in [("a-first", false), ("z-last", true)] {
+            let (_app, owner) = twenty().await;
+            let all = async |last: &str| rename(&owner, last, name).await;
+            let (mut seen, last) = ids_of_pages(&owner, &owner, list, items, id, all).await;
+            let times = seen.iter().filter(|id| **id == last).count();
+            assert_eq!(times, 1 + usize::from(is_seen_again), "{name}");
+            seen.sort();
+            seen.dedup();
+            assert_eq!(seen.len(), 21, "{list}: renamed to {name}");
+        }
+        let (app, owner) = twenty().await;
+        let erase = async |last: &str| {
+            let subject = last.parse().unwrap();
+            let metadata = rollcall_events::Metadata::system(rollcall_events::ids::Ids.uuid());
+            rollcall::erasure::erase(&app.app, subject, metadata)
+                .await
+                .unwrap();
+        };
+        let (mut seen, _) = ids_of_pages(&owner, &owner, list, items, id, erase).await;
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 21, "{list}: erased");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_goes_on_at_another_node_leaves_nobody_out() {
+    for name in ["a-first", "z-last"] {
+        let (app, owner) = twenty().await;
+        let node = app.second_node().await;
+        let there = node.with_token(owner.token());
+        let change = async |last: &str| rename(&owner, last, name).await;
+        let (mut seen, _) = ids_of_pages(&owner, &there, USERS, "users", "id", change).await;
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 21, "renamed to {name}");
+    }
+    let (app, owner) = twenty().await;
+    let node = app.second_node().await;
+    let there = node.with_token(owner.token());
+    let delete = async |last: &str| {
+        assert_eq!(owner.delete(&format!("{USERS}/{last}")).await.status, 200);
+    };
+    let (seen, _) = ids_of_pages(&owner, &there, USERS, "users", "id", delete).await;
+    assert_eq!(seen.len(), 21, "deleted");
+}

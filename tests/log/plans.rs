@@ -4,6 +4,7 @@ use rollcall_events::user::{OrganizationRole, UserCommand};
 use rollcall_projections::{
     members,
     users::{
+        Cursor,
         list::{self, ListRequest, Visibility},
         search,
     },
@@ -28,7 +29,7 @@ fn searching(text: &str) -> ListRequest {
     ListRequest {
         filter: search::parse(text).unwrap(),
         visible_to: Visibility::All,
-        after: None,
+        after: Cursor::Start,
         limit: 25,
         offset: 0,
     }
@@ -225,7 +226,7 @@ async fn the_members_of_a_small_organization_are_listed_without_reading_everybod
         let request = members::list::ListRequest {
             organization_id: Uuid::from_u128(0xbb),
             visible_to: Visibility::All,
-            after: None,
+            after: Cursor::Start,
             limit: 10,
             offset: 5,
         };

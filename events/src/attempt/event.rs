@@ -76,6 +76,9 @@ impl AttemptEvent {
     /// The shape that this code writes.
     pub const SCHEMA_VERSION: i32 = 1;
 
+    /// The types of these events, as the log names them.
+    pub const NAMES: [&'static str; 3] = ["AttemptRefused", "AttemptsNotListed", "TestEntryMade"];
+
     /// The event's type, as the log names it.
     #[must_use]
     pub fn name(&self) -> &'static str {

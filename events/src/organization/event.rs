@@ -28,6 +28,9 @@ impl OrganizationEvent {
     /// The shape that this code writes.
     pub const SCHEMA_VERSION: i32 = 1;
 
+    /// The types of these events, as the log names them.
+    pub const NAMES: [&'static str; 1] = ["OrganizationCreated"];
+
     /// The event's type, as the log names it.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -131,6 +131,29 @@ impl UserEvent {
     /// The shape that this code writes.
     pub const SCHEMA_VERSION: i32 = 1;
 
+    /// The types of these events, as the log names them.
+    pub const NAMES: [&'static str; 19] = [
+        "UserCreated",
+        "ProfileChanged",
+        "RolesAssigned",
+        "UserSuspended",
+        "UserActivated",
+        "UserDeleted",
+        "UserErased",
+        "PasswordChanged",
+        "IdentityLinked",
+        "IdentityUnlinked",
+        "LoginTypeChanged",
+        "PasswordRehashed",
+        "SessionStarted",
+        "SessionEnded",
+        "SessionShortened",
+        "SessionsExpired",
+        "OrganizationJoined",
+        "OrganizationLeft",
+        "OrganizationRolesAssigned",
+    ];
+
     /// The event's type, as the log names it.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{AuditFilter, PageRequest, Place, Side};
 
 /// The places of a page's entries, the newest first.
-pub(super) async fn places(
+pub(crate) async fn places(
     executor: impl PgExecutor<'_>,
     request: &PageRequest,
 ) -> sqlx::Result<Vec<Place>> {

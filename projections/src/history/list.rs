@@ -1,24 +1,32 @@
-//! The list of users as of a moment.
+//! The list of users as of a position of the log.
 //!
-//! Who has not changed since is in `read.users` as they were then, and everybody else in `read.past_users`: so the past is
-//! listed by one statement, like the present, with the same conditions and in the same order.
+//! Users who have not changed since are in `read.users` as they were then, and all others in `read.past_users`: so the
+//! past is listed like the present, with the same conditions and in the same order. A long list of the present is one of
+//! the past too, as of the position at which it begins.
 
 use chrono::{DateTime, Utc};
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::stream::BoxStream;
 use rollcall_events::{
     log::{LogError, LogReader},
     user::Status,
 };
-use sqlx::{Executor, FromRow, PgPool, Postgres, postgres::PgArguments, query::QueryAs};
-use uuid::Uuid;
+use sqlx::{
+    FromRow, PgPool, Postgres,
+    postgres::{PgArguments, PgRow},
+    query::QueryAs,
+};
 
 use super::{
     Moment,
     moment::{position_at, time_of, user_at},
 };
-use crate::users::{
-    list::{ListRequest, Listed, Page, Visibility, any_of, containing, roles},
-    search::UserFilter,
+use crate::{
+    pages::{Count, Rest, Sections},
+    users::{
+        Cursor, FoundUser,
+        list::{ListRequest, Page, any_of, containing, github_account, roles},
+        search::UserFilter,
+    },
 };
 
 /// What is asked for that is not known of the past: these are no events, or are folded for the present alone.
@@ -34,59 +42,67 @@ pub fn unknown_of_the_past(filter: &UserFilter) -> Vec<&'static str> {
     .collect()
 }
 
-/// A list of users as they were, in the order of the usernames that they had; who was erased since has none, and comes
-/// last. However often it is asked, and in however many parts, it says the same.
+/// A list of users as of a position, in the order of the usernames that they had; persons who were erased since have
+/// none, and come last. However often it is asked, and in however many parts, it says the same.
+///
+/// What is no event is as it is when a page is read: when users were last seen, and their accounts at providers.
 #[derive(Debug)]
-pub struct PastList {
+pub struct UserList {
     request: ListRequest,
     /// The last event by then.
     position: i64,
-    at: DateTime<Utc>,
-    after: After,
+    /// The time that was asked for, if the list is one of the past. Visits after it are not shown.
+    at: Option<DateTime<Utc>>,
+    /// The head of the log when the list began. Persons who are erased later have no place in it any more.
+    begun_at: i64,
 }
 
-/// Where a list begins.
-#[derive(Debug)]
-enum After {
-    /// At its beginning.
-    Nobody,
-    /// Behind this user, with the name that they had, if it is still known.
-    User(Uuid, Option<String>),
-    /// There was no such user, and nobody comes after them.
-    Everybody,
-}
-
-impl PastList {
-    /// The list as of a moment, which is a time or a position.
+impl UserList {
+    /// The list as it is now.
     ///
     /// # Errors
-    /// The database fails, or an event cannot be read.
-    pub async fn find(
+    /// The database fails.
+    pub async fn now(pool: &PgPool, request: ListRequest) -> sqlx::Result<Self> {
+        let head = head(pool).await?;
+        Ok(Self {
+            request,
+            position: head,
+            at: None,
+            begun_at: head,
+        })
+    }
+
+    /// The list as of a moment, which is a time or a position. `after` is the user after whom it begins.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn at(
         log: &LogReader,
-        request: ListRequest,
+        mut request: ListRequest,
+        after: Option<uuid::Uuid>,
         moment: Moment,
     ) -> Result<Self, LogError> {
+        let pool = log.pool();
+        let begun_at = head(pool).await?;
         let (position, at) = match moment {
-            Moment::Time(time) => (position_at(log.pool(), time).await?, time),
+            Moment::Time(time) => (position_at(pool, time).await?, time),
             Moment::Position(position) | Moment::Version(position) => {
-                (position, time_of(log.pool(), position).await?)
+                (position, time_of(pool, position).await?)
             }
         };
-        let after = match request.after {
-            None => After::Nobody,
+        request.after = match after {
+            None => Cursor::Start,
             Some(id) if request.visible_to.sees(id) => {
                 let then = user_at(log, id, Moment::Position(position)).await?;
-                then.map_or(After::Everybody, |then| {
-                    After::User(id, then.row.username_key())
-                })
+                then.map_or(Cursor::End, |then| Cursor::after_user(&then.row))
             }
-            Some(_) => After::Everybody,
+            Some(_) => Cursor::End,
         };
         Ok(Self {
             request,
             position,
-            at,
-            after,
+            at: Some(at),
+            begun_at,
         })
     }
 
@@ -94,134 +110,313 @@ impl PastList {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn page(&self, pool: &PgPool) -> sqlx::Result<Page> {
-        let listed = self.select().fetch_all(pool).await?;
-        Ok(Page {
-            count: listed.first().map_or(0, |first| first.count),
-            users: listed.into_iter().map(|listed| listed.user).collect(),
-        })
+    pub async fn page(self, pool: &PgPool) -> sqlx::Result<Page> {
+        let (users, count) = self.rest().collect(pool).await?;
+        Ok(Page { users, count })
     }
 
-    /// The users one by one, as [`crate::users::list::stream`] gives them.
-    pub fn stream(&self, pool: &PgPool) -> BoxStream<'static, sqlx::Result<Listed>> {
-        pool.fetch(self.select())
-            .map(|row| Listed::from_row(&row?))
-            .boxed()
+    /// The users one by one, however many there are, each with how many the filter and the cursor leave; with 0 where
+    /// there is no limit, because the reader gets to know it. A connection is used for each page of them, and held for
+    /// no longer than that takes.
+    pub fn stream(self, pool: &PgPool) -> BoxStream<'static, sqlx::Result<(FoundUser, i64)>> {
+        self.rest().stream(pool.clone())
     }
 
-    /// Planned anew for each list, like that of the present. When somebody was last seen is told if that was by then, as
-    /// only the latest visit is known.
-    #[expect(
-        clippy::too_many_lines,
-        reason = "each column is named for both tables"
-    )]
-    fn select(&self) -> QueryAs<'static, Postgres, Listed, PgArguments> {
-        let filter = &self.request.filter;
-        let (after, after_key) = match &self.after {
-            After::User(id, key) => (Some(*id), key.clone()),
-            After::Nobody | After::Everybody => (None, None),
+    fn rest(self) -> Rest<Self> {
+        let cursor = if self.request.may_match() {
+            self.request.after.clone()
+        } else {
+            Cursor::End
         };
-        let is_anybody =
-            filter.service_account != Some(true) && !matches!(self.after, After::Everybody);
-        sqlx::query_as(
-            "WITH users AS NOT MATERIALIZED (
-                 SELECT id
-                      , version
-                      , username
-                      , username_key
-                      , email
-                      , email_key
-                      , email_search
-                      , name
-                      , name_key
-                      , avatar_url
-                      , status
-                      , login_type
-                      , roles
-                      , organization_ids
-                      , organization_roles
-                      , created_at
-                      , updated_at
-                      , position
-                   FROM read.users
-                  WHERE deleted_at IS NULL AND position <= $1
-                  UNION ALL
-                 SELECT id
-                      , version
-                      , username
-                      , username_key
-                      , email
-                      , email_key
-                      , email_search
-                      , name
-                      , name_key
-                      , avatar_url
-                      , status
-                      , login_type
-                      , roles
-                      , organization_ids
-                      , organization_roles
-                      , created_at
-                      , updated_at
-                      , since
-                   FROM read.past_users
-                  WHERE since <= $1 AND until > $1
-             )
-             , matching AS NOT MATERIALIZED (
-                 SELECT *
-                   FROM users
-                  WHERE $3::boolean
-                    AND ($4::uuid IS NULL OR id = $4)
-                    AND ($5::uuid IS NULL
-                         OR CASE WHEN $6::text IS NULL THEN username_key IS NULL AND id > $5
-                                 ELSE username_key > $6 OR username_key IS NULL END)
-                    AND ($7::text IS NULL OR username_key LIKE $7 OR email_key LIKE $7 OR email_search LIKE $7)
-                    AND ($8::text IS NULL OR name_key LIKE $8)
-                    AND ($9::text[] IS NULL OR status = ANY ($9))
-                    AND ($10::text[] IS NULL OR roles && $10)
-                    AND ($11::text[] IS NULL OR login_type = ANY ($11))
-                    AND ($12::timestamptz IS NULL OR created_at <= $12)
-                    AND ($13::timestamptz IS NULL OR created_at >= $13)
-                    AND ($16::text IS NULL OR email_key = $16)
-                    AND ($17::text IS NULL OR username_key = $17)
-             )
-             SELECT page.*
-                  , NULL::timestamptz AS deleted_at
-                  , CASE WHEN activity.last_seen_at <= $2 THEN activity.last_seen_at END AS last_seen_at
-                  , CASE WHEN $14::bigint > 0 THEN (SELECT count(*) FROM matching) ELSE 0 END AS count
-               FROM (SELECT *
-                       FROM matching
-                      ORDER BY username_key, id
-                      LIMIT nullif($14::bigint, 0)
-                     OFFSET $15::bigint) AS page
-               LEFT JOIN live.user_activity AS activity ON activity.user_id = page.id
-              ORDER BY page.username_key, page.id",
-        )
-        .bind(self.position)
-        .bind(self.at)
-        .bind(is_anybody)
-        .bind(self.request.visible_to.only())
-        .bind(after)
-        .bind(after_key)
-        .bind(filter.search.as_deref().map(containing))
-        .bind(filter.name.as_deref().map(containing))
-        .bind(any_of(&filter.statuses, |status: &Status| {
-            status.name().to_owned()
-        }))
-        .bind(roles(&filter.roles))
-        .bind(any_of(&filter.login_types, String::clone))
-        .bind(filter.created_before)
-        .bind(filter.created_after)
-        .bind(i64::from(self.request.limit))
-        .bind(i64::from(self.request.offset))
-        .bind(filter.email.clone())
-        .bind(filter.username.clone())
-        .persistent(false)
+        let (limit, offset) = (self.request.limit, self.request.offset);
+        Rest::new(self, cursor, limit, offset)
+    }
+
+    /// A statement about the list, with its first 18 parameters. Planned with the values in sight, so that
+    /// conditions without a value vanish.
+    fn bound<O: for<'r> FromRow<'r, PgRow>>(
+        &self,
+        statement: QueryAs<'static, Postgres, O, PgArguments>,
+        cursor: &Cursor,
+    ) -> QueryAs<'static, Postgres, O, PgArguments> {
+        let filter = &self.request.filter;
+        let nameless = match cursor {
+            Cursor::Nameless(id) => Some(*id),
+            Cursor::Start | Cursor::After(_) | Cursor::End => None,
+        };
+        statement
+            .bind(self.position)
+            .bind(self.begun_at)
+            .bind(self.request.visible_to.only())
+            .bind(filter.search.as_deref().map(containing))
+            .bind(filter.name.as_deref().map(containing))
+            .bind(any_of(&filter.statuses, |status: &Status| {
+                status.name().to_owned()
+            }))
+            .bind(roles(&filter.roles))
+            .bind(any_of(&filter.login_types, String::clone))
+            .bind(filter.created_before)
+            .bind(filter.created_after)
+            .bind(filter.last_seen_before)
+            .bind(filter.last_seen_after)
+            .bind(filter.github_com_user_id.and_then(github_account))
+            .bind(nameless.is_some())
+            .bind(nameless)
+            .bind(cursor.key().unwrap_or_default().to_owned())
+            .bind(filter.email.clone())
+            .bind(filter.username.clone())
+            .persistent(false)
     }
 }
 
-impl Visibility {
-    fn sees(self, id: Uuid) -> bool {
-        self.only().is_none_or(|only| only == id)
+pub(crate) async fn head(pool: &PgPool) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT position FROM log.head")
+        .fetch_one(pool)
+        .await
+}
+
+impl Sections for UserList {
+    type Item = FoundUser;
+
+    /// The users as of the position: `living` have not changed since, `changed` have. Each part is ordered and cut off by
+    /// itself, so that of neither more is read than a page needs.
+    async fn section(
+        &self,
+        pool: &PgPool,
+        cursor: &Cursor,
+        limit: i64,
+        offset: i64,
+    ) -> sqlx::Result<Vec<FoundUser>> {
+        let users = sqlx::query_as(
+            "WITH living AS NOT MATERIALIZED (
+                 SELECT users.id
+                      , users.version
+                      , users.username
+                      , users.username_key
+                      , users.email
+                      , users.name
+                      , users.avatar_url
+                      , users.status
+                      , users.login_type
+                      , users.roles
+                      , users.organization_ids
+                      , users.organization_roles
+                      , users.created_at
+                      , users.updated_at
+                      , users.position
+                      , activity.last_seen_at
+                   FROM read.users
+                   LEFT JOIN live.user_activity AS activity ON activity.user_id = users.id
+                  WHERE users.deleted_at IS NULL AND users.position <= $1
+                    AND ($3::uuid IS NULL OR users.id = $3)
+                    AND ($4::text IS NULL OR users.username_key LIKE $4 OR users.email_key LIKE $4
+                         OR users.email_search LIKE $4)
+                    AND ($17::text IS NULL OR users.email_key = $17)
+                    AND ($18::text IS NULL OR users.username_key = $18)
+                    AND ($5::text IS NULL OR users.name_key LIKE $5)
+                    AND ($6::text[] IS NULL OR users.status = ANY ($6))
+                    AND ($7::text[] IS NULL OR users.roles && $7)
+                    AND ($8::text[] IS NULL OR users.login_type = ANY ($8))
+                    AND ($9::timestamptz IS NULL OR users.created_at <= $9)
+                    AND ($10::timestamptz IS NULL OR users.created_at >= $10)
+                    AND ($11::timestamptz IS NULL
+                         OR coalesce(activity.last_seen_at, '0001-01-01 00:00:00+00') <= $11)
+                    AND ($12::timestamptz IS NULL
+                         OR coalesce(activity.last_seen_at, '0001-01-01 00:00:00+00') >= $12)
+                    AND ($13::text IS NULL OR users.id = (
+                            SELECT identities.user_id FROM read.identities WHERE identities.key = $13))
+                    AND CASE WHEN $14::boolean THEN users.username_key IS NULL AND users.id > $15 ELSE users.username_key > $16 END)
+             , changed AS NOT MATERIALIZED (
+                 SELECT users.id
+                      , users.version
+                      , users.username
+                      , users.username_key
+                      , users.email
+                      , users.name
+                      , users.avatar_url
+                      , users.status
+                      , users.login_type
+                      , users.roles
+                      , users.organization_ids
+                      , users.organization_roles
+                      , users.created_at
+                      , users.updated_at
+                      , users.since AS position
+                      , activity.last_seen_at
+                   FROM read.past_users AS users
+                   LEFT JOIN live.user_activity AS activity ON activity.user_id = users.id
+                  WHERE users.since <= $1 AND users.until > $1
+                    AND (users.username_key IS NOT NULL OR NOT EXISTS (
+                            SELECT
+                              FROM read.users AS now
+                              JOIN log.events ON events.position = now.position
+                             WHERE now.id = users.id AND now.position > $2 AND events.event_type = 'UserErased'))
+                    AND ($3::uuid IS NULL OR users.id = $3)
+                    AND ($4::text IS NULL OR users.username_key LIKE $4 OR users.email_key LIKE $4
+                         OR users.email_search LIKE $4)
+                    AND ($17::text IS NULL OR users.email_key = $17)
+                    AND ($18::text IS NULL OR users.username_key = $18)
+                    AND ($5::text IS NULL OR users.name_key LIKE $5)
+                    AND ($6::text[] IS NULL OR users.status = ANY ($6))
+                    AND ($7::text[] IS NULL OR users.roles && $7)
+                    AND ($8::text[] IS NULL OR users.login_type = ANY ($8))
+                    AND ($9::timestamptz IS NULL OR users.created_at <= $9)
+                    AND ($10::timestamptz IS NULL OR users.created_at >= $10)
+                    AND ($11::timestamptz IS NULL
+                         OR coalesce(activity.last_seen_at, '0001-01-01 00:00:00+00') <= $11)
+                    AND ($12::timestamptz IS NULL
+                         OR coalesce(activity.last_seen_at, '0001-01-01 00:00:00+00') >= $12)
+                    AND ($13::text IS NULL OR users.id = (
+                            SELECT identities.user_id FROM read.identities WHERE identities.key = $13))
+                    AND CASE WHEN $14::boolean THEN users.username_key IS NULL AND users.id > $15 ELSE users.username_key > $16 END)
+     SELECT page.*
+          , NULL::timestamptz AS deleted_at
+          , CASE WHEN $21::timestamptz IS NULL OR page.seen_at <= $21 THEN page.seen_at END AS last_seen_at
+       FROM ((SELECT * FROM living ORDER BY username_key, id LIMIT $19::bigint + $20::bigint)
+              UNION ALL
+             (SELECT * FROM changed ORDER BY username_key, id LIMIT $19::bigint + $20::bigint)
+            ) AS page
+              ( id, version, username, username_key, email, name, avatar_url, status, login_type, roles
+              , organization_ids, organization_roles, created_at, updated_at, position, seen_at
+              )
+      ORDER BY username_key, id
+      LIMIT $19::bigint
+     OFFSET $20::bigint",
+        );
+        self.bound(users, cursor)
+            .bind(limit)
+            .bind(offset)
+            .bind(self.at)
+            .fetch_all(pool)
+            .await
+    }
+
+    /// Of the same users, in both sections.
+    async fn count(&self, pool: &PgPool) -> sqlx::Result<Count> {
+        let counts = sqlx::query_as(
+            "WITH living AS NOT MATERIALIZED (
+                 SELECT users.id
+                      , users.version
+                      , users.username
+                      , users.username_key
+                      , users.email
+                      , users.name
+                      , users.avatar_url
+                      , users.status
+                      , users.login_type
+                      , users.roles
+                      , users.organization_ids
+                      , users.organization_roles
+                      , users.created_at
+                      , users.updated_at
+                      , users.position
+                      , activity.last_seen_at
+                   FROM read.users
+                   LEFT JOIN live.user_activity AS activity ON activity.user_id = users.id
+                  WHERE users.deleted_at IS NULL AND users.position <= $1
+                    AND ($3::uuid IS NULL OR users.id = $3)
+                    AND ($4::text IS NULL OR users.username_key LIKE $4 OR users.email_key LIKE $4
+                         OR users.email_search LIKE $4)
+                    AND ($17::text IS NULL OR users.email_key = $17)
+                    AND ($18::text IS NULL OR users.username_key = $18)
+                    AND ($5::text IS NULL OR users.name_key LIKE $5)
+                    AND ($6::text[] IS NULL OR users.status = ANY ($6))
+                    AND ($7::text[] IS NULL OR users.roles && $7)
+                    AND ($8::text[] IS NULL OR users.login_type = ANY ($8))
+                    AND ($9::timestamptz IS NULL OR users.created_at <= $9)
+                    AND ($10::timestamptz IS NULL OR users.created_at >= $10)
+                    AND ($11::timestamptz IS NULL
+                         OR coalesce(activity.last_seen_at, '0001-01-01 00:00:00+00') <= $11)
+                    AND ($12::timestamptz IS NULL
+                         OR coalesce(activity.last_seen_at, '0001-01-01 00:00:00+00') >= $12)
+                    AND ($13::text IS NULL OR users.id = (
+                            SELECT identities.user_id FROM read.identities WHERE identities.key = $13))
+                    AND CASE WHEN $14::boolean THEN users.username_key IS NULL AND users.id > $15
+              ELSE $16 = '' OR users.username_key > $16 OR users.username_key IS NULL END)
+             , changed AS NOT MATERIALIZED (
+                 SELECT users.id
+                      , users.version
+                      , users.username
+                      , users.username_key
+                      , users.email
+                      , users.name
+                      , users.avatar_url
+                      , users.status
+                      , users.login_type
+                      , users.roles
+                      , users.organization_ids
+                      , users.organization_roles
+                      , users.created_at
+                      , users.updated_at
+                      , users.since AS position
+                      , activity.last_seen_at
+                   FROM read.past_users AS users
+                   LEFT JOIN live.user_activity AS activity ON activity.user_id = users.id
+                  WHERE users.since <= $1 AND users.until > $1
+                    AND (users.username_key IS NOT NULL OR NOT EXISTS (
+                            SELECT
+                              FROM read.users AS now
+                              JOIN log.events ON events.position = now.position
+                             WHERE now.id = users.id AND now.position > $2 AND events.event_type = 'UserErased'))
+                    AND ($3::uuid IS NULL OR users.id = $3)
+                    AND ($4::text IS NULL OR users.username_key LIKE $4 OR users.email_key LIKE $4
+                         OR users.email_search LIKE $4)
+                    AND ($17::text IS NULL OR users.email_key = $17)
+                    AND ($18::text IS NULL OR users.username_key = $18)
+                    AND ($5::text IS NULL OR users.name_key LIKE $5)
+                    AND ($6::text[] IS NULL OR users.status = ANY ($6))
+                    AND ($7::text[] IS NULL OR users.roles && $7)
+                    AND ($8::text[] IS NULL OR users.login_type = ANY ($8))
+                    AND ($9::timestamptz IS NULL OR users.created_at <= $9)
+                    AND ($10::timestamptz IS NULL OR users.created_at >= $10)
+                    AND ($11::timestamptz IS NULL
+                         OR coalesce(activity.last_seen_at, '0001-01-01 00:00:00+00') <= $11)
+                    AND ($12::timestamptz IS NULL
+                         OR coalesce(activity.last_seen_at, '0001-01-01 00:00:00+00') >= $12)
+                    AND ($13::text IS NULL OR users.id = (
+                            SELECT identities.user_id FROM read.identities WHERE identities.key = $13))
+                    AND CASE WHEN $14::boolean THEN users.username_key IS NULL AND users.id > $15
+              ELSE $16 = '' OR users.username_key > $16 OR users.username_key IS NULL END)
+     , keys AS (
+         SELECT username_key FROM living
+          UNION ALL
+         SELECT username_key FROM changed
+     )
+     SELECT count(*), count(username_key) FROM keys",
+        );
+        let counts = self.bound::<(i64, i64)>(counts, &self.request.after);
+        let (all, named) = counts.fetch_one(pool).await?;
+        Ok(Count { all, named })
+    }
+
+    fn cursor(user: &FoundUser) -> Cursor {
+        Cursor::after_user(&user.row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Execute;
+
+    use super::*;
+    use crate::users::list::Visibility;
+
+    #[test]
+    fn a_list_is_planned_with_its_values_in_sight() {
+        let request = ListRequest {
+            filter: UserFilter::default(),
+            visible_to: Visibility::All,
+            after: Cursor::Start,
+            limit: 0,
+            offset: 0,
+        };
+        let list = UserList {
+            request,
+            position: 1,
+            at: None,
+            begun_at: 1,
+        };
+        let query = list.bound::<FoundUser>(sqlx::query_as("SELECT"), &Cursor::Start);
+        assert!(!Execute::persistent(&query));
     }
 }

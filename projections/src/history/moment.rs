@@ -1,14 +1,12 @@
-//! One user as of a moment, folded from the log: always right, whatever the read models hold.
+//! One user as of a moment: however many events they have, only few rows are read.
 
 use chrono::{DateTime, Utc};
-use rollcall_events::{
-    Recorded,
-    log::{LogError, LogReader, RawEvent, legible, settle},
-};
+use rollcall_events::log::{LogError, LogReader, settle};
 use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
-use crate::users::{self, UserRow};
+use super::rows;
+use crate::users::UserRow;
 
 /// A moment in the past of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,22 +32,8 @@ pub struct Then {
     pub at: DateTime<Utc>,
     /// The number of the last event by then.
     pub version: i64,
-    /// How many of the events that made the row cannot be read, or not in full.
+    /// How many of the events that made the row, of the latest hundred, cannot be read, or not in full.
     pub unreadable: usize,
-}
-
-/// The largest number of either kind.
-const ALL: i64 = i64::MAX;
-
-impl Moment {
-    /// The time, version and position that no event up to the moment exceeds.
-    fn bounds(self) -> (Option<DateTime<Utc>>, i64, i64) {
-        match self {
-            Self::Time(time) => (Some(time), ALL, ALL),
-            Self::Version(version) => (None, version, ALL),
-            Self::Position(position) => (None, ALL, position),
-        }
-    }
 }
 
 /// Whether the moment has come: what was then never changes again.
@@ -90,7 +74,7 @@ pub async fn is_past(
     Ok(if has_come { Ok(()) } else { Err(NotYet) })
 }
 
-/// The user as of a moment, if they had come to be by then. Who was gone is still told about, as is who is gone now.
+/// The user as of a moment, if they had come to be by then. Users who are gone are found too.
 ///
 /// # Errors
 /// The database fails.
@@ -99,18 +83,21 @@ pub async fn user_at(
     user: Uuid,
     moment: Moment,
 ) -> Result<Option<Then>, LogError> {
-    let changes = changes(log.pool(), user, moment).await?;
-    let events = log.open_payloads(changes).await?;
-    let unreadable = events.iter().filter(|event| event.is_err()).count();
-    let events: Vec<Recorded> = legible(events).collect();
-    let Some((version, recorded_at)) = last(log.pool(), user, moment).await? else {
+    let pool = log.pool();
+    let version = version_at(pool, user, moment.into()).await?;
+    let Some((position, recorded_at)) = event(pool, user, version).await? else {
         return Ok(None);
     };
     let at = match moment {
         Moment::Time(time) => time,
         Moment::Version(_) | Moment::Position(_) => recorded_at,
     };
-    Ok(users::fold(&events).map(|row| Then {
+    let next = position + 1;
+    let row = rows::before(pool, &[(user, next)]).await?.remove(&next);
+    let changes = rows::latest_changes(pool, user, position).await?;
+    let changes = log.open_payloads(changes).await?;
+    let unreadable = changes.iter().filter(|event| event.is_err()).count();
+    Ok(row.map(|row| Then {
         row,
         at,
         version,
@@ -118,16 +105,71 @@ pub async fn user_at(
     }))
 }
 
-/// How a user's row was after each change, up to the event of that number.
-pub(super) async fn rows_up_to(
-    log: &LogReader,
+/// Up to where a user's events count.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Bound {
+    /// Those that were recorded by then.
+    Until(DateTime<Utc>),
+    /// Those that were recorded before.
+    Before(DateTime<Utc>),
+    /// Those of at most this position.
+    Position(i64),
+    /// Those of at most this version.
+    Version(i64),
+}
+
+impl From<Moment> for Bound {
+    fn from(moment: Moment) -> Self {
+        match moment {
+            Moment::Time(time) => Self::Until(time),
+            Moment::Version(version) => Self::Version(version),
+            Moment::Position(position) => Self::Position(position),
+        }
+    }
+}
+
+/// The version of a user's last event up to a bound; 0 if there is none. Versions have no gaps, and neither times nor
+/// positions run backwards: so it is found by halves.
+pub(super) async fn version_at(
+    executor: impl PgExecutor<'_>,
     user: Uuid,
-    version: i64,
-) -> Result<Vec<UserRow>, LogError> {
-    let moment = Moment::Version(version);
-    let changes = changes(log.pool(), user, moment).await?;
-    let events: Vec<Recorded> = legible(log.open_payloads(changes).await?).collect();
-    Ok(users::history(&events))
+    bound: Bound,
+) -> sqlx::Result<i64> {
+    let (mut until, mut before, mut position, mut version) = (None, None, None, None);
+    match bound {
+        Bound::Until(time) => until = Some(time),
+        Bound::Before(time) => before = Some(time),
+        Bound::Position(bound) => position = Some(bound),
+        Bound::Version(bound) => version = Some(bound),
+    }
+    let found = sqlx::query_scalar(
+        "WITH RECURSIVE halves (low, high) AS (
+             SELECT 0::bigint, least(max(version), $5::bigint)
+               FROM log.events
+              WHERE aggregate_id = $1
+              UNION ALL
+             SELECT CASE WHEN middle.counts THEN middle.version ELSE low END
+                  , CASE WHEN middle.counts THEN high ELSE middle.version - 1 END
+               FROM halves
+              CROSS JOIN LATERAL (
+                   SELECT version
+                        , ($2::timestamptz IS NULL OR recorded_at <= $2)
+                          AND ($3::timestamptz IS NULL OR recorded_at < $3)
+                          AND ($4::bigint IS NULL OR position <= $4) AS counts
+                     FROM log.events
+                    WHERE aggregate_id = $1 AND version = (low + high + 1) / 2) AS middle
+              WHERE low < high
+         )
+         SELECT low FROM halves WHERE low = high",
+    )
+    .bind(user)
+    .bind(until)
+    .bind(before)
+    .bind(position)
+    .bind(version)
+    .fetch_optional(executor)
+    .await?;
+    Ok(found.unwrap_or(0))
 }
 
 /// The last position that had been recorded by then. Positions have no gaps, and times never run backwards: so it is found by
@@ -166,60 +208,17 @@ pub(super) async fn time_of(
     Ok(time.unwrap_or(DateTime::UNIX_EPOCH))
 }
 
-/// A user's events up to a moment that may have changed their row: all but those of sessions, which are by far the most.
-async fn changes(
+/// The position and the time of a user's event.
+async fn event(
     executor: impl PgExecutor<'_>,
     user: Uuid,
-    moment: Moment,
-) -> sqlx::Result<Vec<RawEvent>> {
-    let (time, version, position) = moment.bounds();
-    sqlx::query_as(
-        "SELECT position
-              , aggregate_type
-              , aggregate_id
-              , version
-              , event_type
-              , schema_version
-              , payload
-              , metadata
-              , recorded_at
-           FROM log.events
-          WHERE aggregate_id = $1
-            AND ($2::timestamptz IS NULL OR recorded_at <= $2)
-            AND version <= $3
-            AND position <= $4
-            AND event_type NOT IN ('SessionStarted', 'SessionEnded', 'SessionShortened', 'SessionsExpired')
-          ORDER BY version",
-    )
-    .bind(user)
-    .bind(time)
-    .bind(version)
-    .bind(position)
-    .fetch_all(executor)
-    .await
-}
-
-/// The number and the time of a user's last event up to a moment.
-async fn last(
-    executor: impl PgExecutor<'_>,
-    user: Uuid,
-    moment: Moment,
+    version: i64,
 ) -> sqlx::Result<Option<(i64, DateTime<Utc>)>> {
-    let (time, version, position) = moment.bounds();
     sqlx::query_as(
-        "SELECT version, recorded_at
-           FROM log.events
-          WHERE aggregate_id = $1
-            AND ($2::timestamptz IS NULL OR recorded_at <= $2)
-            AND version <= $3
-            AND position <= $4
-          ORDER BY version DESC
-          LIMIT 1",
+        "SELECT position, recorded_at FROM log.events WHERE aggregate_id = $1 AND version = $2",
     )
     .bind(user)
-    .bind(time)
     .bind(version)
-    .bind(position)
     .fetch_optional(executor)
     .await
 }

@@ -99,16 +99,12 @@ pub fn fold(events: &[Recorded]) -> Option<UserRow> {
     rows.now.into_values().next()
 }
 
-/// The row of a user after each event that changed it. The events are of one user, from the first.
-pub(crate) fn history(events: &[Recorded]) -> Vec<UserRow> {
-    let mut rows = UserRows::default();
-    let mut history = Vec::new();
-    for event in events {
-        apply(&mut rows, event);
-        let row = rows.now.get(&event.stream);
-        history.extend(row.filter(|row| row.version == event.version).cloned());
-    }
-    history
+/// The row of a user after an event, if the event changed it; `before` is absent for the event that made the user.
+pub(crate) fn after(before: Option<&UserRow>, event: &Recorded) -> Option<UserRow> {
+    let mut rows = UserRows::new(before.cloned().into_iter().collect());
+    apply(&mut rows, event);
+    let row = rows.now.remove(&event.stream);
+    row.filter(|row| row.position == event.position)
 }
 
 pub(super) fn apply(rows: &mut UserRows, recorded: &Recorded) {
@@ -136,7 +132,8 @@ pub(super) fn apply(rows: &mut UserRows, recorded: &Recorded) {
     }
 }
 
-fn changes_row(event: &UserEvent) -> bool {
+/// Whether an event changes its user's row.
+pub(crate) fn changes_row(event: &UserEvent) -> bool {
     match event {
         UserEvent::UserCreated { .. }
         | UserEvent::ProfileChanged { .. }
@@ -581,19 +578,16 @@ mod tests {
     }
 
     #[test]
-    fn a_history_has_the_row_after_each_change() {
-        let events = [
-            recorded(ADA, 1, ada()),
-            recorded(ADA, 2, session_started("s")),
-            recorded(ADA, 3, renamed("Countess")),
-            recorded(ADA, 5, UserEvent::UserSuspended {}),
-        ];
-        let history = history(&events);
-        let versions: Vec<i64> = history.iter().map(|row| row.version).collect();
-        assert_eq!(versions, [1, 3, 5]);
-        assert_eq!(history[0], row());
-        assert_eq!(history[1].username.as_deref(), Some("Countess"));
-        assert_eq!(history[2].status, Status::Suspended);
+    fn the_row_after_an_event_is_that_before_it_with_what_the_event_changed() {
+        let created = recorded(ADA, 1, ada());
+        assert_eq!(super::after(None, &created), Some(row()));
+        let session = recorded(ADA, 2, session_started("s"));
+        assert_eq!(super::after(Some(&row()), &session), None);
+        let renaming = recorded(ADA, 3, renamed("Countess"));
+        let countess = super::after(Some(&row()), &renaming).unwrap();
+        assert_eq!(countess.username.as_deref(), Some("Countess"));
+        assert_eq!((countess.version, countess.position), (3, 3));
+        assert_eq!(super::after(None, &renaming), None);
     }
 
     #[test]

@@ -1,13 +1,10 @@
 //! Listing users: filtered, in order of their names, by cursor and offset.
 
-use futures_util::{StreamExt, stream::BoxStream};
 use rollcall_events::user::{Identity, Role, Status};
-use sqlx::{
-    Executor, FromRow, PgExecutor, PgPool, Postgres, postgres::PgArguments, query::QueryAs,
-};
+use sqlx::{FromRow, PgExecutor, Postgres, postgres::PgArguments, query::QueryAs};
 use uuid::Uuid;
 
-use super::{FoundUser, search::UserFilter};
+use super::{Cursor, FoundUser, search::UserFilter};
 
 /// Which users to list, and which part of the list.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +13,8 @@ pub struct ListRequest {
     pub filter: UserFilter,
     /// Whom the caller may see.
     pub visible_to: Visibility,
-    /// Only who comes after this user in the order; the user may be gone, and need not satisfy the filter.
-    pub after: Option<Uuid>,
+    /// Where in the order the list begins.
+    pub after: Cursor,
     /// How many users at the most; 0 for no limit.
     pub limit: u32,
     /// How many users to leave out at the beginning.
@@ -44,7 +41,7 @@ pub struct Page {
 }
 
 /// Lists at most `request.limit` users. Rows and count are of one moment, as they come from one statement. Without a
-/// limit, or with a large one, use [`stream`]: this one holds them all in memory.
+/// limit, or with a large one, use [`UserList`](crate::history::UserList): this one holds them all in memory.
 pub async fn page(executor: impl PgExecutor<'_>, request: &ListRequest) -> sqlx::Result<Page> {
     let listed = select(request).fetch_all(executor).await?;
     Ok(Page {
@@ -53,29 +50,17 @@ pub async fn page(executor: impl PgExecutor<'_>, request: &ListRequest) -> sqlx:
     })
 }
 
-/// Lists users one by one, so that however many there are they are never all in memory. Keeps a connection for as long
-/// as it is read. Without a limit it does not count: the reader ends up knowing, and nobody waits for the first row.
-pub fn stream(pool: &PgPool, request: &ListRequest) -> BoxStream<'static, sqlx::Result<Listed>> {
-    // Asked the executor itself, and not the query, the rows do not borrow the pool.
-    pool.fetch(select(request))
-        .map(|row| Listed::from_row(&row?))
-        .boxed()
-}
-
-/// A user in a list.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct Listed {
-    /// Who it is.
+#[derive(FromRow)]
+struct Listed {
     #[sqlx(flatten)]
-    pub user: FoundUser,
-    /// With a limit: how many users the filter and the cursor leave, before offset and limit. Without: 0.
-    pub count: i64,
+    user: FoundUser,
+    count: i64,
 }
 
-/// The one statement behind every list. Each condition is true by itself when its value is null; the first is whether
+/// The one statement behind every page. Each condition is true by itself when its value is null; the first is whether
 /// anybody can match at all, since no user is a machine.
 ///
-/// It is planned anew for each list, with the values in sight (that is what `persistent(false)` is for): conditions
+/// It is planned for each page, with the values in sight (that is what `persistent(false)` is for): conditions
 /// without a value then vanish before the planner chooses, and a search goes by its trigrams. The general plan, to
 /// which a prepared statement comes down after a few uses, would read every user every time.
 fn select(request: &ListRequest) -> QueryAs<'static, Postgres, Listed, PgArguments> {
@@ -89,9 +74,7 @@ fn select(request: &ListRequest) -> QueryAs<'static, Postgres, Listed, PgArgumen
               WHERE users.deleted_at IS NULL
                 AND $1::boolean
                 AND ($2::uuid IS NULL OR users.id = $2)
-                AND ($3::uuid IS NULL OR users.username_key > (
-                        SELECT cursor.username_key FROM read.users AS cursor
-                         WHERE cursor.id = $3 AND ($2::uuid IS NULL OR cursor.id = $2)))
+                AND ($3::text IS NULL OR users.username_key > $3)
                 AND ($4::text IS NULL OR users.username_key LIKE $4 OR users.email_key LIKE $4
                      OR users.email_search LIKE $4)
                 AND ($5::text IS NULL OR users.name_key LIKE $5)
@@ -125,15 +108,15 @@ fn select(request: &ListRequest) -> QueryAs<'static, Postgres, Listed, PgArgumen
               , deleted_at
               , position
               , last_seen_at
-              , CASE WHEN $13::bigint > 0 THEN (SELECT count(*) FROM matching) ELSE 0 END AS count
+              , (SELECT count(*) FROM matching) AS count
            FROM matching
           ORDER BY username_key
-          LIMIT nullif($13::bigint, 0)
+          LIMIT $13::bigint
          OFFSET $14::bigint",
     )
-    .bind(filter.service_account != Some(true))
+    .bind(request.may_match())
     .bind(request.visible_to.only())
-    .bind(request.after)
+    .bind(request.after.key().map(str::to_owned))
     .bind(filter.search.as_deref().map(containing))
     .bind(filter.name.as_deref().map(containing))
     .bind(any_of(&filter.statuses, |status: &Status| {
@@ -153,7 +136,20 @@ fn select(request: &ListRequest) -> QueryAs<'static, Postgres, Listed, PgArgumen
     .persistent(false)
 }
 
+impl ListRequest {
+    /// Whether anybody can be on the list. No user is a machine.
+    pub(crate) fn may_match(&self) -> bool {
+        self.filter.service_account != Some(true) && self.after != Cursor::End
+    }
+}
+
 impl Visibility {
+    /// Whether the caller may see this user.
+    #[must_use]
+    pub fn sees(self, id: Uuid) -> bool {
+        self.only().is_none_or(|only| only == id)
+    }
+
     pub(crate) fn only(self) -> Option<Uuid> {
         match self {
             Self::All => None,
@@ -164,7 +160,7 @@ impl Visibility {
 
 /// By what an account at github.com is known, and not one of that number at somebody's own server. 0 is nobody's
 /// number, and no condition.
-fn github_account(number: i64) -> Option<String> {
+pub(crate) fn github_account(number: i64) -> Option<String> {
     let account = Identity {
         issuer: "https://github.com".to_owned(),
         subject: number.to_string(),
@@ -254,7 +250,7 @@ mod tests {
         let request = ListRequest {
             filter: UserFilter::default(),
             visible_to: Visibility::All,
-            after: None,
+            after: Cursor::Start,
             limit: 0,
             offset: 0,
         };

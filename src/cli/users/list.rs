@@ -8,10 +8,13 @@ use std::{
 use clap::Args as ClapArgs;
 use futures_util::TryStreamExt;
 use rollcall_events::user::Role;
-use rollcall_projections::users::{
-    FoundUser,
-    list::{ListRequest, Visibility, stream},
-    search,
+use rollcall_projections::{
+    history::UserList,
+    users::{
+        Cursor, FoundUser,
+        list::{ListRequest, Visibility},
+        search,
+    },
 };
 
 use super::{Format, Output};
@@ -35,21 +38,22 @@ pub async fn list(app: &App, wish: &List) -> Result<(), Box<dyn Error>> {
     let request = ListRequest {
         filter,
         visible_to: Visibility::All,
-        after: None,
+        after: Cursor::Start,
         limit: 0,
         offset: 0,
     };
-    let mut users = stream(&app.streams, &request);
+    let list = UserList::now(&app.pool, request).await?;
+    let mut users = list.stream(&app.pool);
     let mut out = BufWriter::new(stdout());
     if wish.output.format == Format::Text {
         let [username, email, status, roles] = ["USERNAME", "E-MAIL", "STATUS", "ROLES"];
         writeln!(out, "{username:<33}{email:<41}{status:<11}{roles}")?;
     }
-    while let Some(listed) = users.try_next().await? {
+    while let Some((user, _)) = users.try_next().await? {
         match wish.output.format {
-            Format::Text => write_text(&mut out, &listed.user)?,
+            Format::Text => write_text(&mut out, &user)?,
             Format::Json => {
-                serde_json::to_writer(&mut out, &UserView::from(listed.user))?;
+                serde_json::to_writer(&mut out, &UserView::from(user))?;
                 writeln!(out)?;
             }
         }

@@ -10,7 +10,7 @@ use axum::{
 use rollcall_events::Actor;
 use rollcall_projections::{
     audit::{Place, people},
-    history::{Entry, Order, PageRequest, actor_named, page},
+    history::{Entry, Order, PageRequest, actor_named, is_kind, is_reversed, page},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -131,6 +131,10 @@ fn read(query: Option<&str>, user: Uuid, ids: &EntryIds) -> Result<PageRequest, 
         until: parameters.time("until"),
         limit: limit(&mut parameters),
     };
+    if is_reversed(request.from, request.until) {
+        let detail = "Query param \"until\" must not be before \"from\"";
+        parameters.refuse("until", detail.to_owned());
+    }
     parameters.finish()?;
     Ok(request)
 }
@@ -157,18 +161,20 @@ fn after(parameters: &mut Parameters, ids: &EntryIds) -> Option<i64> {
     place.map(|place| place.position)
 }
 
+/// A type that no event of a history has is a typing error.
 fn kinds(parameters: &mut Parameters) -> Vec<String> {
     let kinds = parameters.text("kind");
-    if kinds.contains('\0') {
-        let detail = "Query param \"kind\" must name types of events";
-        parameters.refuse("kind", detail.to_owned());
-        return Vec::new();
-    }
-    let kinds = kinds.split(',').map(str::trim);
-    kinds
+    let kinds: Vec<String> = kinds
+        .split(',')
+        .map(str::trim)
         .filter(|kind| !kind.is_empty())
         .map(str::to_owned)
-        .collect()
+        .collect();
+    if let Some(unknown) = kinds.iter().find(|kind| !is_kind(kind)) {
+        let detail = format!("Query param \"kind\" must name types of events, and not {unknown:?}");
+        parameters.refuse("kind", detail);
+    }
+    kinds
 }
 
 fn actor_wanted(parameters: &mut Parameters) -> Option<Actor> {

@@ -5,11 +5,12 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use rollcall_projections::{
-    history::{Moment, PastList, unknown_of_the_past},
+    history::{Moment, UserList, unknown_of_the_past},
     users::{
-        list::{ListRequest, Listed, Page, Visibility, page, stream},
+        Cursor, FoundUser,
+        list::{ListRequest, Page, Visibility, page},
         search,
     },
 };
@@ -26,6 +27,7 @@ use crate::{
     http::{
         answer::{Json, Refusal},
         caller::Caller,
+        page_ends::cursor,
         position::must_read_log,
         query::{Invalid, Parameters},
         streamed::{Frame, LARGEST_PAGE, streamed},
@@ -50,6 +52,8 @@ struct Answer {
 /// With `at` or `position`, as they were then, for whoever may read histories; everybody else finds themselves. Then nothing
 /// can be asked about visits and providers' accounts, which are known of the present only. Who was erased since has no name,
 /// and comes last.
+///
+/// Without a limit, or with a large one, the list is as it was when it began, however long it takes to read.
 #[utoipa::path(get, path = "/api/v2/users", tag = "users", operation_id = "list_users",
     params(
         ("q" = Option<String>, Query, max_length = 4096, example = "status:active",
@@ -67,36 +71,51 @@ pub async fn list(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let (request, moment) = read(&app, &caller, query.as_deref())?;
+    let (mut request, after, moment) = read(&app, &caller, query.as_deref())?;
     must_read_log(&caller, moment)?;
     let is_long = request.limit == 0 || request.limit > LARGEST_PAGE;
     let offset = request.offset;
     if let Some(moment) = moment {
         // That of everybody is nobody's in particular.
         require_past(&app, Uuid::nil(), moment).await?;
-        let list = PastList::find(&app.log, request, moment).await?;
+        let list = UserList::at(&app.log, request, after, moment).await?;
         return if is_long {
-            one_by_one(list.stream(&app.streams), offset).await
+            one_by_one(&app, &caller, list.stream(&app.pool), offset).await
         } else {
-            Ok(answer(list.page(&app.streams).await?))
+            Ok(answer(list.page(&app.pool).await?))
         };
     }
+    request.after = cursor(&app, &caller, after, request.visible_to).await?;
+    let session = &caller.session.session.id;
     if is_long {
-        return one_by_one(stream(&app.streams, &request), offset).await;
+        let last = app
+            .page_ends
+            .last_of(session, request.limit, |(user, _): &(FoundUser, i64)| {
+                &user.row
+            });
+        let list = UserList::now(&app.pool, request).await?;
+        let users = list.stream(&app.pool).inspect_ok(last).boxed();
+        return one_by_one(&app, &caller, users, offset).await;
     }
-    Ok(answer(page(&app.pool, &request).await?))
+    let page = page(&app.pool, &request).await?;
+    if let Some(last) = page.users.last() {
+        app.page_ends.remember(session, &last.row);
+    }
+    Ok(answer(page))
 }
 
 async fn one_by_one(
-    users: BoxStream<'static, sqlx::Result<Listed>>,
+    app: &App,
+    caller: &Caller,
+    users: BoxStream<'static, sqlx::Result<(FoundUser, i64)>>,
     offset: u32,
 ) -> Result<Response, Refusal> {
-    let users = users.map(|listed| listed.map(|listed| (listed.user.into(), listed.count)));
     let frame = Frame::Counted {
         name: "users",
         offset,
     };
-    Ok(streamed::<UserView>(users.boxed(), frame).await?)
+    let views = users.map_ok(|(user, count)| (UserView::from(user), count));
+    streamed(&app.long_lists, caller.user().row.id, views.boxed(), frame).await
 }
 
 fn answer(page: Page) -> Response {
@@ -105,12 +124,12 @@ fn answer(page: Page) -> Response {
     Json(StatusCode::OK, Answer { users, count }).into_response()
 }
 
-/// What is asked for, and of when, if not of now.
+/// What is asked for, after which user, and of when, if not of now.
 fn read(
     app: &App,
     caller: &Caller,
     query: Option<&str>,
-) -> Result<(ListRequest, Option<Moment>), Refusal> {
+) -> Result<(ListRequest, Option<Uuid>, Option<Moment>), Refusal> {
     let mut parameters = Parameters::parse(query);
     let q = parameters.text("q");
     if q.len() > MOST_QUERY_BYTES {
@@ -158,9 +177,9 @@ fn read(
     let request = ListRequest {
         filter,
         visible_to,
-        after,
+        after: Cursor::Start,
         limit,
         offset,
     };
-    Ok((request, moment))
+    Ok((request, after, moment))
 }

@@ -6,7 +6,9 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use rollcall_events::Actor;
-use rollcall_projections::history::{FormerSession, Moment, SessionEnd, sessions_at, user_at};
+use rollcall_projections::history::{
+    FormerSession, SessionEnd, sessions_at, sessions_now, user_at,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -110,13 +112,19 @@ pub async fn sessions(
     let moment = moment(&mut parameters);
     parameters.finish()?;
     must_read_log(&caller, moment)?;
-    if let Some(moment) = moment {
-        require_past(&app, user, moment).await?;
-    }
-    let moment = moment.unwrap_or(Moment::Time(app.clock.now()));
-    let then = user_at(&app.log, user, moment).await?;
-    let then = then.ok_or_else(Refusal::not_found)?;
-    let sessions = sessions_at(&app.log, user, moment, then.at).await?;
+    let (status, sessions) = match moment {
+        None => {
+            let sessions = sessions_now(&app.log, user, app.clock.now()).await?;
+            (found.row.status, sessions)
+        }
+        Some(moment) => {
+            require_past(&app, user, moment).await?;
+            let then = user_at(&app.log, user, moment).await?;
+            let then = then.ok_or_else(Refusal::not_found)?;
+            let sessions = sessions_at(&app.log, user, moment, then.at).await?;
+            (then.row.status, sessions)
+        }
+    };
     let sees_makers = reads_log(&caller.subject());
     let me = caller.user().row.id;
     // Who signs in is nobody before; it is their own doing all the same.
@@ -126,7 +134,7 @@ pub async fn sessions(
         View::new(session, sees_maker)
     });
     let answer = Answer {
-        user_status: then.row.status.name(),
+        user_status: status.name(),
         sessions: views.collect(),
     };
     Ok(Json(StatusCode::OK, answer))

@@ -1,10 +1,13 @@
 //! `GET /organizations/{organization}/members`: all of them, streamed.
 
 use axum::{extract::State, response::Response};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use rollcall_projections::{
-    members::list::{ListRequest, stream},
-    users::list::Visibility,
+    members::{
+        ListedMember,
+        list::{ListRequest, MemberList},
+    },
+    users::{Cursor, list::Visibility},
 };
 use uuid::Uuid;
 
@@ -33,11 +36,13 @@ pub async fn list(
     let request = ListRequest {
         organization_id: organization.id,
         visible_to: visibility(&caller, organization.id),
-        after: None,
+        after: Cursor::Start,
         limit: 0,
         offset: 0,
     };
-    Ok(streamed(items(&app, &request), Frame::List).await?)
+    let members = MemberList::now(&app.pool, request).await?;
+    let members = views(members.stream(&app.pool));
+    streamed(&app.long_lists, caller.user().row.id, members, Frame::List).await
 }
 
 /// Who may not see all members sees themselves, if they are one.
@@ -49,13 +54,12 @@ pub fn visibility(caller: &Caller, organization: Uuid) -> Visibility {
     }
 }
 
-/// The members as they come from the database.
-pub fn items(app: &AppState, request: &ListRequest) -> Items<MemberWithUserView> {
-    stream(&app.streams, request)
-        .map(|listed| {
-            let listed = listed?;
-            let count = listed.count;
-            Ok((listed.into(), count))
-        })
+/// A member, with how many there are.
+pub type Listed = (ListedMember, i64);
+
+/// The members as clients see them.
+pub fn views(members: BoxStream<'static, sqlx::Result<Listed>>) -> Items<MemberWithUserView> {
+    members
+        .map_ok(|(member, count)| (member.into(), count))
         .boxed()
 }

@@ -5,13 +5,17 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use rollcall_projections::members::list::{ListRequest, page as members};
+use futures_util::{StreamExt, TryStreamExt};
+use rollcall_projections::{
+    members::list::{ListRequest, MemberList, page as members},
+    users::Cursor,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     MemberWithUserView,
-    list::{items, visibility},
+    list::{Listed, views, visibility},
 };
 use crate::{
     app::AppState,
@@ -19,6 +23,7 @@ use crate::{
         answer::{Json, Refusal},
         caller::Caller,
         organizations::target::target,
+        page_ends::cursor,
         path::Path,
         query::Parameters,
         streamed::{Frame, LARGEST_PAGE, streamed},
@@ -52,22 +57,35 @@ pub async fn page(
 ) -> Result<Response, Refusal> {
     let organization = target(&app, &caller, &organization).await?;
     let mut parameters = Parameters::parse(query.as_deref());
-    let request = ListRequest {
+    let after = parameters.uuid("after_id");
+    let mut request = ListRequest {
         organization_id: organization.id,
         visible_to: visibility(&caller, organization.id),
-        after: parameters.uuid("after_id"),
+        after: Cursor::Start,
         limit: parameters.non_negative("limit"),
         offset: parameters.non_negative("offset"),
     };
     parameters.finish()?;
+    request.after = cursor(&app, &caller, after, request.visible_to).await?;
+    let session = &caller.session.session.id;
     if request.limit == 0 || request.limit > LARGEST_PAGE {
         let frame = Frame::Counted {
             name: "members",
             offset: request.offset,
         };
-        return Ok(streamed(items(&app, &request), frame).await?);
+        let last = app
+            .page_ends
+            .last_of(session, request.limit, |(member, _): &Listed| {
+                &member.user.row
+            });
+        let members = MemberList::now(&app.pool, request).await?;
+        let members = members.stream(&app.pool).inspect_ok(last).boxed();
+        return streamed(&app.long_lists, caller.user().row.id, views(members), frame).await;
     }
     let listed = members(&app.pool, &request).await?;
+    if let Some(last) = listed.last() {
+        app.page_ends.remember(session, &last.user.row);
+    }
     let answer = Answer {
         count: listed.first().map_or(0, |first| first.count),
         members: listed.into_iter().map(MemberWithUserView::from).collect(),

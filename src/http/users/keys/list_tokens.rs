@@ -2,8 +2,7 @@
 
 use axum::{
     extract::{RawQuery, State},
-    http::StatusCode,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use futures_util::{StreamExt, TryStreamExt};
 use rollcall_projections::sessions;
@@ -12,7 +11,7 @@ use super::{KeyView, holder};
 use crate::{
     app::AppState,
     http::{
-        answer::{Json, Refusal},
+        answer::Refusal,
         caller::Caller,
         path::Path,
         query::Parameters,
@@ -43,14 +42,10 @@ pub async fn list_tokens(
     let with_expired = parameters.flag("include_expired");
     parameters.finish()?;
     let now = app.clock.now();
-    if everybodys && caller.may(Action::Read, &Object::any(Resource::ApiKey)) {
-        let tokens = sessions::tokens(&app.streams, None, with_expired, now)
-            .map_ok(|token| (KeyView::from(token), 0));
-        return Ok(streamed(tokens.boxed(), Frame::List).await?);
-    }
-    let tokens = sessions::tokens(&app.pool, Some(holder.row.id), with_expired, now)
-        .map_ok(KeyView::from)
-        .try_collect::<Vec<_>>()
-        .await?;
-    Ok(Json(StatusCode::OK, tokens).into_response())
+    let is_of_all = everybodys && caller.may(Action::Read, &Object::any(Resource::ApiKey));
+    let of = (!is_of_all).then_some(holder.row.id);
+    let tokens = sessions::tokens(&app.pool, of, with_expired, now)
+        .map_ok(|token| (KeyView::from(token), 0));
+    let reader = caller.user().row.id;
+    streamed(&app.long_lists, reader, tokens.boxed(), Frame::List).await
 }
