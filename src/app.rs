@@ -1,6 +1,6 @@
 //! The service put together: the database, the log, the vault, the buses, and what the endpoints share.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use rollcall_events::{
     Authority, Metadata,
