@@ -396,8 +396,14 @@ async fn a_stream_ends_with_the_session_and_sends_nothing_that_was_recorded_afte
     assert_eq!(seen, all(last), "another password");
     let (seen, last) = followed(async |app, _, _, id| {
         let roles = [Role::UserAdmin].into();
-        app.command(id, UserCommand::AssignRoles { roles, from: None })
-            .await;
+        app.command(
+            id,
+            UserCommand::AssignRoles {
+                roles,
+                tokens_end_by: None,
+            },
+        )
+        .await;
     })
     .await;
     assert_eq!(seen, all(last), "another role");
@@ -410,7 +416,7 @@ async fn a_stream_goes_on_while_the_follower_keeps_the_right_to_read_it() {
     let (id, _) = member(&app, &owner, "ann").await;
     let assign = |roles: &[Role]| UserCommand::AssignRoles {
         roles: roles.iter().copied().collect(),
-        from: None,
+        tokens_end_by: None,
     };
     app.command(id, assign(&[Role::Auditor])).await;
     let auditor = app.sign_in("ann@example.com").await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rollcall_events::user::UserCommand;
+use rollcall_events::{Authority, Metadata, ids::Ids, user::UserCommand};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -315,8 +315,8 @@ async fn a_list_goes_on_where_its_page_ended_whatever_became_of_the_last_user_on
         let (app, owner) = twenty().await;
         let erase = async |last: &str| {
             let subject = last.parse().unwrap();
-            let metadata = rollcall_events::Metadata::system(rollcall_events::ids::Ids.uuid());
-            rollcall::erasure::erase(&app.app, subject, metadata)
+            let metadata = Metadata::system(Ids.uuid());
+            rollcall::erasure::erase(&app.app, subject, Authority::system(metadata))
                 .await
                 .unwrap();
         };

@@ -12,7 +12,7 @@ use rollcall_events::{
 use rollcall_projections::{
     InlineProjections, rules,
     users::{
-        find,
+        Cursor, find,
         list::{self, ListRequest, Visibility},
         search,
     },
@@ -132,7 +132,7 @@ async fn found(app: &TestApp, q: &str) -> Vec<String> {
     let request = ListRequest {
         filter: search::parse(q).unwrap(),
         visible_to: Visibility::All,
-        after: None,
+        after: Cursor::Start,
         limit: 10,
         offset: 0,
     };
