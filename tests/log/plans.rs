@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Enough that reading everybody is the long way.
-const USERS: &str = "INSERT INTO read.users
+pub const USERS: &str = "INSERT INTO read.users
        (id, version, username, username_key, email, email_key, name, name_key, avatar_url, status, login_type, roles
       , organization_ids, created_at, updated_at)
 SELECT gen_random_uuid(), 1, name, name, name || '@example.com', name || '@example.com', 'Somebody', 'somebody', ''
