@@ -44,7 +44,7 @@ pub fn is_read_only(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error
             .get_ref()
-            .is_some_and(|inner| inner.is::<ReadOnlyServer>()),
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<ReadOnlyServer>),
         sqlx::Error::Database(error) => error.code().as_deref() == Some("25006"),
         _ => false,
     }

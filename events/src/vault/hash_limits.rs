@@ -80,7 +80,7 @@ impl HashLimits {
                 };
                 let rounds: u64 = number(parts.next())?;
                 let key = parts.nth(1).unwrap_or_default().len();
-                self.check_pbkdf2(rounds, u64::try_from(key).unwrap_or(u64::MAX))
+                Self::check_pbkdf2(rounds, u64::try_from(key).unwrap_or(u64::MAX))
             }
             Some(name) if name.starts_with("argon2") => {
                 let parameters = parts
@@ -124,7 +124,7 @@ impl HashLimits {
     }
 
     /// The key's length is that of its base64.
-    fn check_pbkdf2(self, rounds: u64, key_characters: u64) -> Result<(), HashTooDear> {
+    fn check_pbkdf2(rounds: u64, key_characters: u64) -> Result<(), HashTooDear> {
         let bytes = key_characters.saturating_mul(BASE64_BITS) / 8;
         let blocks = bytes.div_ceil(PBKDF2_BLOCK_BYTES).max(1);
         if rounds.saturating_mul(blocks) <= MOST_ROUNDS {
