@@ -74,7 +74,7 @@ impl Health {
             }
             Ok(answer) => return answer,
             Err(_) => {
-                tracing::warn!("a connection to the database does not answer: it is given up")
+                tracing::warn!("a connection to the database does not answer: it is given up");
             }
         }
         // To close it would mean to wait for it.
@@ -95,10 +95,10 @@ impl Health {
             self.with(|state| std::mem::replace(&mut state.is_read_only, is_read_only));
         match (was_read_only, is_read_only) {
             (false, true) => {
-                tracing::warn!("the database is read-only: it is a standby, or in recovery")
+                tracing::warn!("the database is read-only: it is a standby, or in recovery");
             }
             (true, false) if result.is_ok() => {
-                tracing::info!("the database can be written to again")
+                tracing::info!("the database can be written to again");
             }
             _ => {}
         }

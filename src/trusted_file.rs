@@ -327,6 +327,10 @@ fn is_writable_folder(folder: Access, our_group: u32) -> bool {
     !is_sticky && (folder.mode & 0o002 != 0 || folder.mode & 0o020 != 0 && !is_known_group)
 }
 
+#[expect(
+    clippy::verbose_bit_mask,
+    reason = "the bits of a file's mode are known by these numbers"
+)]
 fn is_private(file: Access, us: Uid, is_on_read_only_mount: bool) -> bool {
     let is_given_by_root = file.uid == 0;
     let is_for_group_alone = file.mode & 0o007 == 0;

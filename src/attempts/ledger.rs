@@ -401,12 +401,13 @@ mod tests {
 
     #[test]
     fn the_first_of_a_kind_is_recorded_at_once_and_more_of_it_are_counted() {
+        use Noted::{Counted, Record};
+
         let mut ledger = Ledger::default();
         let noted = ["eve", "Eve", "eve", "mallory"].map(|name| {
             let attempt = sign_in(&format!("{name}@example.com"));
             ledger.note(&attempt, &anonymous())
         });
-        use Noted::{Counted, Record};
         assert_eq!(noted, [Record, Counted, Counted, Record]);
         assert_eq!(told(ledger.end_minute()), [(Actor::Anonymous, None, 2)]);
         assert_eq!(told(ledger.end_hour()), []);
@@ -451,13 +452,14 @@ mod tests {
 
     #[test]
     fn the_first_attempt_at_an_account_is_recorded_however_noisy_its_network_is() {
+        use Noted::{Counted, RecordInBackground};
+
         let mut ledger = Ledger::default();
         for nth in 0..1_000 {
             ledger.note(&other(nth), &anonymous());
         }
         let bob = Uuid::from_u128(0xb0b);
         let noted = [ADA, ADA, bob].map(|user| ledger.note(&sign_in_as(user), &anonymous()));
-        use Noted::{Counted, RecordInBackground};
         assert_eq!(noted, [RecordInBackground, Counted, RecordInBackground]);
     }
 

@@ -241,11 +241,12 @@ impl Refusal {
             CommandError::Log(
                 LogError::Database(error) | LogError::Vault(VaultError::Database(error)),
             ) => Self::from_database(error),
-            CommandError::Log(damage @ LogError::Unreadable(_)) => Self::damaged(damage),
+            CommandError::Log(damage @ LogError::Unreadable(_)) | CommandError::Damaged(damage) => {
+                Self::damaged(damage)
+            }
             CommandError::Refused(_) | CommandError::Taken(_) | CommandError::Log(_) => {
                 Self::internal(error)
             }
-            CommandError::Damaged(damage) => Self::damaged(damage),
             CommandError::Internal => Self::logged(),
         }
     }

@@ -280,8 +280,7 @@ async fn ids_of_pages(
             .map(|item| item[id].as_str().unwrap().to_owned())
             .collect()
     };
-    let page = first.get(&format!("{list}?limit=10")).await.json;
-    let mut seen = ids(&page);
+    let mut seen = ids(&first.get(&format!("{list}?limit=10")).await.json);
     let last = seen.last().unwrap().clone();
     change(&last).await;
     loop {

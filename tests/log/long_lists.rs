@@ -132,7 +132,8 @@ async fn a_list_is_that_of_one_position_whatever_happens_while_it_is_read() {
     let expected: Vec<_> = expected.map(|(user, _)| user.clone()).collect();
     let (users, counts): (Vec<_>, Vec<i64>) = part.into_iter().unzip();
     assert_eq!(users, expected);
-    assert!(counts.iter().all(|count| *count == before.len() as i64));
+    let all = i64::try_from(before.len()).unwrap();
+    assert!(counts.iter().all(|count| *count == all));
     // And the list of then, asked for now.
     let moment = Moment::Position(head);
     let then = UserList::at(&app.app.log, everybody(), None, moment).await;

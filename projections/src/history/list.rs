@@ -180,6 +180,7 @@ impl Sections for UserList {
 
     /// The users as of the position: `living` have not changed since, `changed` have. Each part is ordered and cut off by
     /// itself, so that of neither more is read than a page needs.
+    #[expect(clippy::too_many_lines, reason = "one statement")]
     async fn section(
         &self,
         pool: &PgPool,

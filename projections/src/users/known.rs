@@ -39,12 +39,12 @@ pub fn known(pool: &PgPool, user: Uuid) -> BoxFuture<'_, sqlx::Result<Option<Loa
         };
         let sessions = sessions(&mut tx, user).await?;
         tx.rollback().await?;
-        let state = Arc::new(state(found.row, sessions));
+        let state = Arc::new(state(&found.row, sessions));
         Ok(Some(Loaded { version, state }))
     })
 }
 
-fn state(row: UserRow, sessions: Vec<KnownSession>) -> User {
+fn state(row: &UserRow, sessions: Vec<KnownSession>) -> User {
     if row.deleted_at.is_some() {
         return User::Deleted;
     }

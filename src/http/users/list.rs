@@ -88,13 +88,13 @@ pub async fn list(
     request.after = cursor(&app, &caller, after, request.visible_to).await?;
     let session = &caller.session.session.id;
     if is_long {
-        let last = app
-            .page_ends
-            .last_of(session, request.limit, |(user, _): &(FoundUser, i64)| {
-                &user.row
-            });
-        let list = UserList::now(&app.pool, request).await?;
-        let users = list.stream(&app.pool).inspect_ok(last).boxed();
+        let note_end =
+            app.page_ends
+                .last_of(session, request.limit, |(user, _): &(FoundUser, i64)| {
+                    &user.row
+                });
+        let everybody = UserList::now(&app.pool, request).await?;
+        let users = everybody.stream(&app.pool).inspect_ok(note_end).boxed();
         return one_by_one(&app, &caller, users, offset).await;
     }
     let page = page(&app.pool, &request).await?;

@@ -13,7 +13,7 @@ fn without_nonce() -> Says {
     }
 }
 
-fn with_methods(methods: Value) -> Says {
+fn with_methods(methods: &Value) -> Says {
     Says {
         discovery: json!({ "code_challenge_methods_supported": methods }),
         ..Says::default()
@@ -38,7 +38,7 @@ async fn a_missing_nonce_is_for_operators_who_say_so_and_a_wrong_one_for_nobody(
     let loose = Provider::start_with(|config| config.oidc_require_nonce = false).await;
     loose.says(Says {
         claims: json!({ "nonce": "(absent)" }),
-        ..with_methods(json!(["plain"]))
+        ..with_methods(&json!(["plain"]))
     });
     let mut browser = loose.browser();
     let query = browser.begin(&loose, "").await;
@@ -60,7 +60,7 @@ async fn the_verifier_goes_where_the_challenge_went_and_nowhere_else() {
         (Pkce::Never, json!("(absent)"), false),
     ] {
         let provider = Provider::start_with(|config| config.oidc_pkce = pkce).await;
-        provider.says(with_methods(methods.clone()));
+        provider.says(with_methods(&methods.clone()));
         let mut browser = provider.browser();
         let query = browser.begin(&provider, "").await;
         let what = format!("{pkce:?} {methods}");
@@ -85,10 +85,10 @@ async fn the_verifier_goes_where_the_challenge_went_and_nowhere_else() {
 #[tokio::test]
 async fn the_provider_may_change_its_mind_during_a_sign_in() {
     let provider = Provider::start().await;
-    provider.says(with_methods(json!([])));
+    provider.says(with_methods(&json!([])));
     let mut browser = provider.browser();
     let query = browser.begin(&provider, "").await;
-    provider.says(with_methods(json!(["S256"])));
+    provider.says(with_methods(&json!(["S256"])));
     let answer = browser.come_back(CALLBACK, &query["state"]).await;
     assert_eq!(answer.status, 307, "{answer:?}");
     assert!(!provider.token_form().contains_key("code_verifier"));

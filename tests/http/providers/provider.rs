@@ -407,7 +407,9 @@ impl Inner {
         let mut payload = self.all_claims(says).to_string();
         if !says.raw_claims.is_empty() {
             payload.truncate(payload.len() - 1);
-            payload += &format!(",{}}}", says.raw_claims);
+            payload += ",";
+            payload += &says.raw_claims;
+            payload += "}";
         }
         let sign_by = if says.token_signed_honestly {
             Sign::Honestly

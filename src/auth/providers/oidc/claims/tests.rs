@@ -1,3 +1,5 @@
+//! What becomes of the claims of real and of hostile providers.
+
 use proptest::prelude::*;
 use serde_json::json;
 
