@@ -233,7 +233,6 @@ mod tests {
         first.set(Some(now));
         second.set(Some(now));
         assert_eq!(status(&places, ANN, now), Some(429));
-        assert_eq!(status(&places, BOB, now), Some(503));
         first.was_taken();
         assert_eq!(status(&places, ANN, now + STALLED_AFTER), None);
         assert!(second.ended().is_cancelled());
