@@ -112,7 +112,7 @@ impl HashLimits {
         let is_affordable = memory_kib <= MOST_MEMORY_KIB
             && passes <= MOST_PASSES
             && lanes <= MOST_LANES
-            && memory_kib * passes <= MOST_WORK_KIB;
+            && memory_kib.saturating_mul(passes) <= MOST_WORK_KIB;
         if is_own || is_affordable {
             return Ok(());
         }
