@@ -6,13 +6,14 @@
 
 mod schedule;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use rollcall_projections::password_failures::{Counting, FailureCount, UserNetwork, forget_user};
 use sha2::Sha256;
 use sqlx::PgPool;
+use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::{config::Config, network_prefix::NetworkPrefix};
@@ -21,10 +22,15 @@ pub use schedule::Schedule;
 /// Of the free guesses of an account, one part in so many is for networks that have not failed at it before.
 const NEW_PART: u32 = 4;
 
+/// Accounts whose counts one node changes at the same time, at most. Of one account it is one: however many guess at it,
+/// they hold one connection to the database, and the others are left for everybody else.
+const AT_ONCE: usize = 64;
+
 /// Counts wrong passwords, for all nodes together.
 #[derive(Clone)]
 pub struct Guesses {
     pool: PgPool,
+    turns: Arc<[Mutex<()>]>,
     key: [u8; 32],
     from_one_network: Schedule,
     from_new_networks: Schedule,
@@ -120,6 +126,7 @@ impl Guesses {
         let new = together.div_ceil(NEW_PART);
         Self {
             pool,
+            turns: (0..AT_ONCE).map(|_| Mutex::new(())).collect(),
             key,
             from_one_network: schedule(config.guesses_per_network),
             from_new_networks: schedule(new),
@@ -154,6 +161,7 @@ impl Guesses {
             link: self.scope(&account, link),
             site: self.scope(&account, site),
         };
+        let _turn = self.turn(&account).await;
         let mut counting = Counting::begin(&self.pool, &account, lock(&account)).await?;
         let at = UserNetwork {
             user_id: user.unwrap_or_default(),
@@ -211,6 +219,11 @@ impl Guesses {
             .unwrap_or(DateTime::UNIX_EPOCH)
     }
 
+    /// Waits, without a connection, until no other request of this node changes the account's counts.
+    async fn turn(&self, account: &[u8; 32]) -> MutexGuard<'_, ()> {
+        self.turns[usize::from(account[0]) % AT_ONCE].lock().await
+    }
+
     fn account_of(&self, user: Uuid) -> [u8; 32] {
         self.hash("user", &[user.as_bytes()])
     }
@@ -247,6 +260,7 @@ impl Guess {
     /// # Errors
     /// The database fails.
     pub async fn succeeded(self, now: DateTime<Utc>) -> sqlx::Result<()> {
+        let _turn = self.guesses.turn(&self.account).await;
         let mut counting = self.taken_back().await?;
         counting.reset(&self.own_scope).await?;
         if let Some(user_id) = self.user {
@@ -265,6 +279,7 @@ impl Guess {
     /// The database fails.
     pub async fn withdraw(self) -> sqlx::Result<()> {
         let one = self.guesses.from_one_network.longest_delay;
+        let _turn = self.guesses.turn(&self.account).await;
         let mut counting = self.taken_back().await?;
         counting.take_back(&self.own_scope, one).await?;
         counting.commit().await

@@ -9,6 +9,7 @@ use rollcall_events::{
     clock::Clock,
     ids::Ids,
     user::{LoginType, Role, Scope, Session, StartSession, UserCommand},
+    vault::VaultWrite,
 };
 use serde_json::{Value, json};
 use sqlx::ConnectOptions;
@@ -106,6 +107,30 @@ pub async fn stored_hash(app: &TestApp, user: Uuid) -> (String, i64) {
         .fetch_one(&mut conn)
         .await
         .unwrap()
+}
+
+/// Puts a hash in place of a user's, bound to them as an imported one is.
+pub async fn put_hash(app: &TestApp, user: Uuid, hash: &str) {
+    let (_, revision) = stored_hash(app, user).await;
+    let mut writes = [VaultWrite::PasswordHash {
+        subject: user,
+        hash: hash.to_owned(),
+        revision,
+    }];
+    app.app.log.vault().bind(&mut writes);
+    let [VaultWrite::BoundPasswordHash { hash, binding, .. }] = writes else {
+        panic!("the hash is not bound");
+    };
+    let mut conn = app.superuser.connect().await.unwrap();
+    sqlx::query(
+        "UPDATE vault.credentials SET password_hash = $2, binding = $3 WHERE subject_id = $1",
+    )
+    .bind(user)
+    .bind(hash)
+    .bind(binding.as_slice())
+    .execute(&mut conn)
+    .await
+    .unwrap();
 }
 
 /// The types of a user's events, from the first.

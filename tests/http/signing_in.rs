@@ -8,8 +8,8 @@ use sha2::Sha256;
 
 use crate::{
     given::{
-        LOGIN, ME, USERS, as_superuser, assert_refused, cookie_set, history, member, stored_hash,
-        text, wish_with, wrong_fields,
+        LOGIN, ME, USERS, assert_refused, cookie_set, history, member, put_hash, stored_hash, text,
+        wish_with, wrong_fields,
     },
     support::{PASSWORD, TestApp, client::Answer},
 };
@@ -218,10 +218,7 @@ async fn an_imported_hash_is_verified_and_renewed() {
         STANDARD_NO_PAD.encode(salt),
         STANDARD_NO_PAD.encode(key)
     );
-    let write = format!(
-        "UPDATE vault.credentials SET password_hash = '{imported}' WHERE subject_id = '{bob}'"
-    );
-    as_superuser(&app, &write).await;
+    put_hash(&app, bob, &imported).await;
     let old = sign_in(&app, "bob@example.com", PASSWORD).await;
     assert_eq!(old.status, 401);
     let answer = sign_in(&app, "bob@example.com", "testing").await;
@@ -299,9 +296,7 @@ async fn a_hash_of_a_password_that_was_not_normalized_is_verified_and_renewed() 
         STANDARD_NO_PAD.encode(b"0123456789abcdef"),
         STANDARD_NO_PAD.encode(key)
     );
-    let write =
-        format!("UPDATE vault.credentials SET password_hash = '{old}' WHERE subject_id = '{bob}'");
-    as_superuser(&app, &write).await;
+    put_hash(&app, bob, &old).await;
     for typed in [decomposed, composed, decomposed] {
         let answer = sign_in(&app, "bob@example.com", typed).await;
         assert_eq!(answer.status, 201, "{answer:?}");
@@ -319,10 +314,7 @@ async fn a_stored_hash_that_would_cost_too_much_is_wrong_at_once() {
     for cost in ["m=1048576,t=64,p=1", "m=8,t=4000000,p=1", "m=1024,t=1,p=64"] {
         let dear = hash.replace("m=8,t=1,p=1", cost);
         assert_ne!(dear, hash);
-        let write = format!(
-            "UPDATE vault.credentials SET password_hash = '{dear}' WHERE subject_id = '{bob}'"
-        );
-        as_superuser(&app, &write).await;
+        put_hash(&app, bob, &dear).await;
         let answer = sign_in(&app, "bob@example.com", PASSWORD).await;
         assert_refused(&answer, 401, "Incorrect email or password.");
     }
