@@ -57,8 +57,7 @@ impl<'a> Counting<'a> {
         Ok(Self { tx, account })
     }
 
-    /// The counts of these scopes, as far as there are any, and whether the user has proven their password from that
-    /// network since `known_since`.
+    /// See [`read_counts`]; no other node changes them until the transaction ends.
     ///
     /// # Errors
     /// The database fails.
@@ -68,25 +67,7 @@ impl<'a> Counting<'a> {
         at: UserNetwork<'_>,
         known_since: DateTime<Utc>,
     ) -> sqlx::Result<(Vec<FailureCount>, bool)> {
-        let mut rows: Vec<FailureCount> = sqlx::query_as(
-            "SELECT scope, counted_at, forgotten_at FROM live.password_failures
-              WHERE account = $1 AND scope = ANY($2)
-              UNION ALL
-             SELECT $6, last_success_at, last_success_at FROM live.known_networks
-              WHERE user_id = $3 AND network = $4 AND last_success_at >= $5",
-        )
-        .bind(self.account)
-        .bind(scopes)
-        .bind(at.user_id)
-        .bind(at.network)
-        .bind(known_since)
-        .bind(KNOWN)
-        .fetch_all(&mut *self.tx)
-        .await?;
-        let all = rows.len();
-        rows.retain(|row| row.scope != KNOWN);
-        let is_known = rows.len() < all;
-        Ok((rows, is_known))
+        read_counts(&mut *self.tx, self.account, scopes, at, known_since).await
     }
 
     /// Writes counts, and commits.
@@ -177,6 +158,39 @@ impl<'a> Counting<'a> {
     pub async fn commit(self) -> sqlx::Result<()> {
         self.tx.commit().await
     }
+}
+
+/// The counts of these scopes of an account, as far as there are any, and whether the user has proven their password from
+/// that network since `known_since`.
+///
+/// # Errors
+/// The database fails.
+pub async fn read_counts(
+    executor: impl PgExecutor<'_>,
+    account: &[u8],
+    scopes: &[&[u8]],
+    at: UserNetwork<'_>,
+    known_since: DateTime<Utc>,
+) -> sqlx::Result<(Vec<FailureCount>, bool)> {
+    let mut rows: Vec<FailureCount> = sqlx::query_as(
+        "SELECT scope, counted_at, forgotten_at FROM live.password_failures
+              WHERE account = $1 AND scope = ANY($2)
+              UNION ALL
+             SELECT $6, last_success_at, last_success_at FROM live.known_networks
+              WHERE user_id = $3 AND network = $4 AND last_success_at >= $5",
+    )
+    .bind(account)
+    .bind(scopes)
+    .bind(at.user_id)
+    .bind(at.network)
+    .bind(known_since)
+    .bind(KNOWN)
+    .fetch_all(executor)
+    .await?;
+    let all = rows.len();
+    rows.retain(|row| row.scope != KNOWN);
+    let is_known = rows.len() < all;
+    Ok((rows, is_known))
 }
 
 /// Forgets where a user has signed in, and what was counted for them.

@@ -1,19 +1,21 @@
 //! Limits how often somebody may be wrong about an account's password: see `README.md` beside this file.
 //!
-//! Every place that verifies a password begins a [`Guess`] first. It counts as a failure from that point on, so that
-//! neither many requests at once nor a request that is cancelled escape the count; [`Guess::succeeded`] and
-//! [`Guess::withdraw`] take it back.
+//! Every place that verifies a password looks first, which costs one question to the database, and begins a [`Guess`]
+//! when it is its turn to hash. The guess counts as a failure from that point on, so that neither many requests at once
+//! nor a request that is cancelled escape the count; [`Guess::succeeded`] and [`Guess::withdraw`] take it back. As turns
+//! are few, few requests at a time change counts, however many guess.
 
 mod schedule;
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};
-use rollcall_projections::password_failures::{Counting, FailureCount, UserNetwork, forget_user};
+use rollcall_projections::password_failures::{
+    Counting, FailureCount, UserNetwork, forget_user, read_counts,
+};
 use sha2::Sha256;
 use sqlx::PgPool;
-use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::{config::Config, network_prefix::NetworkPrefix};
@@ -22,15 +24,10 @@ pub use schedule::Schedule;
 /// Of the free guesses of an account, one part in so many is for networks that have not failed at it before.
 const NEW_PART: u32 = 4;
 
-/// Accounts whose counts one node changes at the same time, at most. Of one account it is one: however many guess at it,
-/// they hold one connection to the database, and the others are left for everybody else.
-const AT_ONCE: usize = 64;
-
 /// Counts wrong passwords, for all nodes together.
 #[derive(Clone)]
 pub struct Guesses {
     pool: PgPool,
-    turns: Arc<[Mutex<()>]>,
     key: [u8; 32],
     from_one_network: Schedule,
     from_new_networks: Schedule,
@@ -79,7 +76,6 @@ pub struct Guess {
     own_scope: [u8; 32],
     /// The count of all networks together, unless the network is known.
     shared_scope: Option<&'static [u8]>,
-    client: Client,
 }
 
 /// Why a password is not verified.
@@ -98,12 +94,43 @@ pub enum GuessError {
     Database(#[from] sqlx::Error),
 }
 
-/// Where wrong passwords are counted, before it is known whether the network is.
-struct Scopes {
-    /// The user's link, for known networks.
-    link: [u8; 32],
-    /// The site, for others: who has one address of it may have many.
-    site: [u8; 32],
+/// An account, and a network from which a password for it comes.
+struct Place {
+    account: [u8; 32],
+    user: Option<Uuid>,
+    site: Option<NetworkPrefix>,
+    /// The network as it is remembered and counted once it is known.
+    link_scope: [u8; 32],
+    /// The network as it is counted before: who has one address of it may have many.
+    site_scope: [u8; 32],
+}
+
+/// The counts with one guess more.
+struct Next {
+    counts: Vec<FailureCount>,
+    own_scope: [u8; 32],
+    /// Unless the network is known.
+    shared_scope: Option<&'static [u8]>,
+}
+
+impl Place {
+    fn scopes(&self) -> [&[u8]; 4] {
+        [&self.link_scope, &self.site_scope, NEW, SEEN]
+    }
+
+    fn at(&self) -> UserNetwork<'_> {
+        UserNetwork {
+            user_id: self.user.unwrap_or_default(),
+            network: &self.link_scope,
+        }
+    }
+
+    fn client(&self, is_known: bool) -> Client {
+        Client {
+            network: self.site,
+            is_known,
+        }
+    }
 }
 
 /// The count of all networks together that have not failed at the account before.
@@ -126,7 +153,6 @@ impl Guesses {
         let new = together.div_ceil(NEW_PART);
         Self {
             pool,
-            turns: (0..AT_ONCE).map(|_| Mutex::new(())).collect(),
             key,
             from_one_network: schedule(config.guesses_per_network),
             from_new_networks: schedule(new),
@@ -141,6 +167,25 @@ impl Guesses {
         }
     }
 
+    /// Looks whether a guess may be made now, and counts nothing.
+    ///
+    /// # Errors
+    /// Not yet, or the database fails.
+    pub async fn look(
+        &self,
+        account: Account<'_>,
+        address: Option<IpAddr>,
+        now: DateTime<Utc>,
+    ) -> Result<Client, GuessError> {
+        let place = self.place(account, address);
+        let known_since = self.known_since(now);
+        let scopes = place.scopes();
+        let read = read_counts(&self.pool, &place.account, &scopes, place.at(), known_since);
+        let (counts, is_known) = read.await?;
+        self.next(&place, &counts, is_known, now)?;
+        Ok(place.client(is_known))
+    }
+
     /// Counts a guess, if one may be made now.
     ///
     /// # Errors
@@ -151,26 +196,38 @@ impl Guesses {
         address: Option<IpAddr>,
         now: DateTime<Utc>,
     ) -> Result<Guess, GuessError> {
-        let (user, account) = match account {
-            Account::User(user) => (Some(user), self.account_of(user)),
-            Account::Unknown(email) => (None, self.hash("email", &[email.as_bytes()])),
-        };
-        let link = address.map(NetworkPrefix::link);
-        let site = address.map(NetworkPrefix::site);
-        let scopes = Scopes {
-            link: self.scope(&account, link),
-            site: self.scope(&account, site),
-        };
-        let _turn = self.turn(&account).await;
-        let mut counting = Counting::begin(&self.pool, &account, lock(&account)).await?;
-        let at = UserNetwork {
-            user_id: user.unwrap_or_default(),
-            network: &scopes.link,
-        };
-        let all = [scopes.link.as_slice(), &scopes.site, NEW, SEEN];
-        let (counts, is_known) = counting.read(&all, at, self.known_since(now)).await?;
+        let place = self.place(account, address);
+        let lock = lock(&place.account);
+        let mut counting = Counting::begin(&self.pool, &place.account, lock).await?;
+        let known_since = self.known_since(now);
+        let scopes = place.scopes();
+        let (counts, is_known) = counting.read(&scopes, place.at(), known_since).await?;
+        let next = self.next(&place, &counts, is_known, now)?;
+        counting.write(&next.counts).await?;
+        Ok(Guess {
+            guesses: self.clone(),
+            account: place.account,
+            user: place.user,
+            network: place.link_scope,
+            own_scope: next.own_scope,
+            shared_scope: next.shared_scope,
+        })
+    }
+
+    /// What is counted if a guess is made now.
+    fn next(
+        &self,
+        place: &Place,
+        counts: &[FailureCount],
+        is_known: bool,
+        now: DateTime<Utc>,
+    ) -> Result<Next, GuessError> {
         let of = |scope: &[u8]| counts.iter().find(|count| count.scope == scope);
-        let own_scope = if is_known { scopes.link } else { scopes.site };
+        let own_scope = if is_known {
+            place.link_scope
+        } else {
+            place.site_scope
+        };
         let shared = match (is_known, of(&own_scope)) {
             (true, _) => None,
             (false, None) => Some((NEW, self.from_new_networks)),
@@ -185,23 +242,29 @@ impl Guesses {
         if ready_at > now {
             return Err(too_many(ready_at - now));
         }
-        let counted: Vec<FailureCount> = counted
+        let counts = counted
             .iter()
-            .map(|(scope, schedule)| schedule.count(scope, of(scope), now))
-            .collect();
-        counting.write(&counted).await?;
-        Ok(Guess {
-            guesses: self.clone(),
-            account,
-            user,
-            network: scopes.link,
+            .map(|(scope, schedule)| schedule.count(scope, of(scope), now));
+        Ok(Next {
+            counts: counts.collect(),
             own_scope,
             shared_scope: shared.map(|(scope, _)| scope),
-            client: Client {
-                network: site,
-                is_known,
-            },
         })
+    }
+
+    fn place(&self, account: Account<'_>, address: Option<IpAddr>) -> Place {
+        let (user, account) = match account {
+            Account::User(user) => (Some(user), self.account_of(user)),
+            Account::Unknown(email) => (None, self.hash("email", &[email.as_bytes()])),
+        };
+        let site = address.map(NetworkPrefix::site);
+        Place {
+            account,
+            user,
+            site,
+            link_scope: self.scope(&account, address.map(NetworkPrefix::link)),
+            site_scope: self.scope(&account, site),
+        }
     }
 
     /// Forgets what is counted and remembered of a user who is gone.
@@ -217,11 +280,6 @@ impl Guesses {
     pub fn known_since(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         now.checked_sub_signed(self.networks_kept)
             .unwrap_or(DateTime::UNIX_EPOCH)
-    }
-
-    /// Waits, without a connection, until no other request of this node changes the account's counts.
-    async fn turn(&self, account: &[u8; 32]) -> MutexGuard<'_, ()> {
-        self.turns[usize::from(account[0]) % AT_ONCE].lock().await
     }
 
     fn account_of(&self, user: Uuid) -> [u8; 32] {
@@ -248,19 +306,12 @@ impl Guesses {
 }
 
 impl Guess {
-    /// Where it comes from.
-    #[must_use]
-    pub fn client(&self) -> Client {
-        self.client
-    }
-
     /// The password was right: the network is known from now on, and its failures are forgotten. What came from
     /// elsewhere stays counted.
     ///
     /// # Errors
     /// The database fails.
     pub async fn succeeded(self, now: DateTime<Utc>) -> sqlx::Result<()> {
-        let _turn = self.guesses.turn(&self.account).await;
         let mut counting = self.taken_back().await?;
         counting.reset(&self.own_scope).await?;
         if let Some(user_id) = self.user {
@@ -279,7 +330,6 @@ impl Guess {
     /// The database fails.
     pub async fn withdraw(self) -> sqlx::Result<()> {
         let one = self.guesses.from_one_network.longest_delay;
-        let _turn = self.guesses.turn(&self.account).await;
         let mut counting = self.taken_back().await?;
         counting.take_back(&self.own_scope, one).await?;
         counting.commit().await

@@ -27,6 +27,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::guesses::Client;
 use forms::forms;
 use queue::Queue;
+pub use queue::Turn;
 
 /// No password that can be set is longer, in whichever form it is typed: a longer one is wrong, and need not wait in
 /// memory.
@@ -164,10 +165,33 @@ impl Passwords {
         hash: Option<String>,
         client: Client,
     ) -> Result<Verdict, PasswordError> {
-        let is_possible = password.len() <= MOST_BYTES;
-        let forms = forms(if is_possible { &password } else { "" });
-        let cost = u32::try_from(forms.len()).unwrap_or(1);
-        self.in_turn(&self.0.sign_ins, client, cost, move |inner| {
+        let turn = self.turn(&password, client).await?;
+        self.verify_in(turn, &password, hash).await
+    }
+
+    /// Waits for a turn to verify this password.
+    ///
+    /// # Errors
+    /// No turn.
+    pub async fn turn(&self, password: &str, client: Client) -> Result<Turn, PasswordError> {
+        let cost = u32::try_from(forms(possible(password)).len()).unwrap_or(1);
+        self.0.sign_ins.turn(client, cost).await
+    }
+
+    /// Verifies a password whose turn it is. See [`Self::verify`].
+    ///
+    /// # Errors
+    /// The thread that hashed is gone.
+    pub async fn verify_in(
+        &self,
+        turn: Turn,
+        password: &str,
+        hash: Option<String>,
+    ) -> Result<Verdict, PasswordError> {
+        let typed = possible(password);
+        let is_possible = typed.len() == password.len();
+        let forms = forms(typed);
+        self.work_in(turn, move |inner| {
             let is_known = hash.is_some() && is_possible;
             let hash = hash.as_deref().unwrap_or(&inner.decoy);
             let verdict = verify_forms(inner, &forms, hash);
@@ -184,6 +208,14 @@ impl Passwords {
         work: impl FnOnce(&Inner) -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
         let turn = queue.turn(client, cost).await?;
+        self.work_in(turn, work).await
+    }
+
+    async fn work_in<T: Send + 'static>(
+        &self,
+        turn: Turn,
+        work: impl FnOnce(&Inner) -> Result<T, PasswordError> + Send + 'static,
+    ) -> Result<T, PasswordError> {
         let inner = Arc::clone(&self.0);
         tokio::task::spawn_blocking(move || {
             let result = work(&inner);
@@ -210,6 +242,15 @@ fn hash(argon2: &Argon2<'_>, password: &str) -> Result<Hashed, PasswordError> {
         hash: hash.to_string(),
         scheme,
     })
+}
+
+/// The password, or nothing if it is longer than any that can be set.
+fn possible(password: &str) -> &str {
+    if password.len() <= MOST_BYTES {
+        password
+    } else {
+        ""
+    }
 }
 
 /// The first form is today's; a hash of another one is renewed.

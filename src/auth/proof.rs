@@ -38,12 +38,14 @@ impl Proof<'_> {
     /// # Errors
     /// There were too many wrong passwords for this account, there is no turn to hash, or the database fails.
     pub async fn verify(self, app: &App) -> Result<(Verdict, Client), ProofError> {
-        let guess = app
-            .guesses
-            .begin(self.account, self.address, app.clock.now());
+        let (guesses, passwords) = (&app.guesses, &app.passwords);
+        let client = guesses.look(self.account, self.address, app.clock.now());
+        let client = client.await?;
+        let turn = passwords.turn(&self.password, client).await?;
+        // Others may have guessed meanwhile.
+        let guess = guesses.begin(self.account, self.address, app.clock.now());
         let guess = guess.await?;
-        let client = guess.client();
-        let verdict = app.passwords.verify(self.password, self.hash, client).await;
+        let verdict = passwords.verify_in(turn, &self.password, self.hash).await;
         let settled = match verdict {
             Ok(Verdict::Wrong) => Ok(()),
             Ok(Verdict::Right | Verdict::RightButOutdated) => {
