@@ -32,6 +32,7 @@ pub use error::UserError;
 pub use event::UserEvent;
 pub use identity::Identity;
 pub use invalid_field::InvalidField;
+pub(crate) use invalid_field::escaped;
 pub use organization_role::OrganizationRole;
 pub use password::{NewPassword, PasswordPolicy};
 pub use person::{Person, ProfileChange};

@@ -101,9 +101,9 @@ impl<'a> Counting<'a> {
         sqlx::query(
             "WITH none_left AS (
                  DELETE FROM live.password_failures
-                  WHERE account = $1 AND scope = $2 AND forgotten_at - $3 <= counted_at)
-             UPDATE live.password_failures SET forgotten_at = forgotten_at - $3
-              WHERE account = $1 AND scope = $2 AND forgotten_at - $3 > counted_at",
+                  WHERE account = $1 AND scope = $2 AND forgotten_at - $3::interval <= counted_at)
+             UPDATE live.password_failures SET forgotten_at = forgotten_at - $3::interval
+              WHERE account = $1 AND scope = $2 AND forgotten_at - $3::interval > counted_at",
         )
         .bind(self.account)
         .bind(scope)

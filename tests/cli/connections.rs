@@ -42,10 +42,11 @@ fn slow_readers_of_a_long_list_hold_up_nobody() {
         String::from_utf8(beginning.to_vec()).unwrap()
     });
     let statuses: Vec<String> = statuses.collect();
-    // Lists have a few connections to the database for themselves: those who come too late are told so.
-    let served = statuses.iter().position(|status| status == "HTTP/1.1 200");
-    let refused = statuses.iter().filter(|status| *status == "HTTP/1.1 503");
-    assert_eq!(refused.count(), 2, "{statuses:?}");
+    // No connection to the database is held between two pages, so none of them is refused.
+    assert!(
+        statuses.iter().all(|status| status == "HTTP/1.1 200"),
+        "{statuses:?}"
+    );
     let since = Instant::now();
     for nth in 0..20 {
         assert_eq!(owner.get("/api/v2/users?limit=10").status, 200);
@@ -55,7 +56,7 @@ fn slow_readers_of_a_long_list_hold_up_nobody() {
     assert!(took < Duration::from_secs(10), "40 requests took {took:?}");
 
     // Whoever reads on after all gets all of it.
-    let mut connection = &slow[served.unwrap()];
+    let mut connection = &slow[0];
     let mut rest = Vec::new();
     connection.read_to_end(&mut rest).unwrap();
     let rest = String::from_utf8(rest).unwrap();

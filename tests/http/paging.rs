@@ -281,14 +281,14 @@ async fn ids_of_pages(
             .collect()
     };
     let mut seen = ids(&first.get(&format!("{list}?limit=10")).await.json);
-    let last = seen.last().unwrap().clone();
-    change(&last).await;
+    let changed = seen.last().unwrap().clone();
+    change(&changed).await;
     loop {
         let after = seen.last().unwrap();
         let next = format!("{list}?limit=10&after_id={after}");
         let page = ids(&then.get(&next).await.json);
         if page.is_empty() {
-            return (seen, last);
+            return (seen, changed);
         }
         seen.extend(page);
     }

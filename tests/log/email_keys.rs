@@ -62,8 +62,8 @@ async fn namesakes(app: &TestApp) -> (Uuid, Uuid) {
     let users: CommandBus<User> = CommandBus::new(&app.app.log, &appender);
     let (first, second) = (Ids.uuid(), Ids.uuid());
     for (id, name, email) in [
-        (first, "first", "jose\u{301}@b\u{fc}cher.example"),
-        (second, "second", "jos\u{e9}@xn--bcher-kva.example"),
+        (first, "jose-one", "jose\u{301}@b\u{fc}cher.example"),
+        (second, "jose-two", "jos\u{e9}@xn--bcher-kva.example"),
     ] {
         let authority = Authority::system(Metadata::system(Ids.uuid()));
         let done = users

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::user::escaped;
+
 /// A name of 1 to 32 characters: letters and digits, in groups joined by single hyphens.
 ///
 /// Reading one from the log trusts it: what was written stays readable under a newer rule.
@@ -12,7 +14,7 @@ pub struct OrganizationName(String);
 /// A text that is no organisation's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no organisation name: 1 to 32 letters and digits, in groups joined by single hyphens"
+    "{0} is no organization name: 1 to 32 letters and digits, in groups joined by single hyphens"
 )]
 pub struct InvalidOrganizationName(String);
 
@@ -28,7 +30,8 @@ impl OrganizationName {
         if groups_are_words && text.len() <= 32 {
             Ok(Self(text.to_owned()))
         } else {
-            Err(InvalidOrganizationName(text.chars().take(64).collect()))
+            let beginning: String = text.chars().take(64).collect();
+            Err(InvalidOrganizationName(escaped(&beginning)))
         }
     }
 

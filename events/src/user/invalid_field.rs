@@ -59,7 +59,8 @@ fn shortened(value: &str) -> String {
 }
 
 /// A value in quotes. What nobody sees is shown by its number: a line break in the value must not become one in a log.
-fn escaped(value: &str) -> String {
+/// The value in quotes, with characters that nobody sees by their numbers.
+pub(crate) fn escaped(value: &str) -> String {
     let mut escaped = String::new();
     for char in format!("{value:?}").chars() {
         if is_hidden(char) {
