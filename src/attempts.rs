@@ -1,7 +1,7 @@
 //! Refused attempts, on their way to the log.
 //!
 //! They are recorded before they are answered, in transactions of their own. Many of them must not fill the log: see
-//! [`ledger`] for what is recorded at once, what is counted for a minute, and what for an hour. Nothing is silent, and
+//! `ledger` for what is recorded at once, what is counted for a minute, and what for an hour. Nothing is silent, and
 //! neither the log nor this memory grows with the attack. Each node counts for itself: the bounds are for each node.
 //!
 //! An attempt that cannot be recorded, because the database does not answer, is a line in the service's log: the request

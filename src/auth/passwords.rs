@@ -1,5 +1,5 @@
 //! Hashing and verifying passwords, on a bounded number of threads, so that sign-ins can never starve the rest. Networks
-//! take turns: see [`line`].
+//! take turns: see `line`.
 //!
 //! Argon2id; by default with 19 MiB, 2 passes and 1 lane, the first of the configurations that OWASP's Password
 //! Storage Cheat Sheet recommends. Hashes that were imported (`$pbkdf2-sha256$...`) are verified and then renewed.

@@ -1,7 +1,7 @@
 //! How many requests a caller may send.
 //!
 //! There are two limits. That of the API holds for each caller and route: the pattern, and all paths without a route
-//! together. Users who manage others have it for each user whom a path names, up to [`MANY_TARGETS`] times the limit for
+//! together. Users who manage others have it for each user whom a path names, up to 16 times the limit for
 //! the route, because clients such as Terraform read their users one by one. That of proving who one is, by a password or by a provider, holds for all the ways of
 //! doing so together: what is counted on one way cannot be tried on another. A caller is a user, if the request has a
 //! good token, else the address that it came from. What users change about themselves has a limit of its own: see
@@ -10,7 +10,7 @@
 //! A request is decided before its token is looked up: it is remembered whose a token was, and tokens that are not
 //! remembered are looked up only as long as their network has not sent too many bad ones.
 //!
-//! Refused requests are no lines in the log, but counted: see [`refusals`]. A network that goes on in spite of its
+//! Refused requests are no lines in the log, but counted: see `refusals`. A network that goes on in spite of its
 //! refusals gets them with a delay, so that it cannot take the processors.
 //!
 //! Each node counts for itself, in memory, and starts from zero: what a node protects are its own processors, its

@@ -1,7 +1,7 @@
 //! This service as an OAuth client: what GitHub and OpenID Connect have in common.
 //!
 //! Requests are built by `oauth2`, on which `openidconnect` stands: the client of the latter is for OpenID Connect alone.
-//! Responses are read by [`tokens`](super::tokens), because those libraries refuse forms, lifetimes that are texts, and
+//! Responses are read by [`tokens`], because those libraries refuse forms, lifetimes that are texts, and
 //! responses without a token type, and drop what an error says besides its code.
 
 use std::fmt;
